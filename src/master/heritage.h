@@ -1,0 +1,82 @@
+/*
+ * What a child inherits from the master, all of it.
+ *
+ * The master forks a worker with one struct fr_heritage; every other
+ * descriptor is close-on-exec or closed.  The loader is executed afresh and
+ * gets struct fr_loader_args on its command line.  master/ never links
+ * against Python: main.c hands it the two entry points below.
+ */
+#ifndef FR_MASTER_HERITAGE_H
+#define FR_MASTER_HERITAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "master/config.h"
+
+/* A listening socket, opened by the master, shared by all workers. */
+struct fr_listener {
+	int fd;
+	char *name; /* as configured */
+};
+
+struct fr_heritage {
+	const struct fr_config *config;
+	const struct fr_listener *listeners;
+	size_t nlisteners;
+	int image_fd; /* sealed memfd */
+	size_t image_size;
+	int master_fd; /* socket pair: the worker writes reports; end of file means the master died */
+	int log_fd;
+	unsigned worker; /* from 0 */
+	unsigned generation; /* from 1 */
+	uint64_t hash_seed; /* of Python's hashes: the same in loader and workers */
+	int master_pid;
+};
+
+/* A worker's reports on master_fd: one datagram each, this struct and then len bytes of text. */
+enum fr_report_kind {
+	FR_REPORT_READY = 1, /* lifespan start-up has ended: accepting */
+	FR_REPORT_FAILED = 2, /* start-up failed; text says why (traceback) */
+};
+
+struct fr_report {
+	uint32_t kind;
+	uint32_t len;
+};
+
+#define FR_REPORT_MAX 65536u
+
+/*
+ * Runs in the forked child, returns its exit code.  SIGTERM there means:
+ * stop accepting, finish the requests within timeouts.drain, run lifespan
+ * shutdown, exit 0.  A second SIGTERM, SIGQUIT or SIGINT: at once.
+ */
+typedef int fr_worker_main_fn(const struct fr_heritage *heritage);
+
+/*
+ * Runs in a child that was executed as "fastrapid --loader"; writes the
+ * manifest to manifest_fd; errors with traceback go to stderr.  Exit code 0,
+ * or 1 (the application can't be loaded), or 2 (Python can't be started).
+ */
+struct fr_loader_args {
+	const char *app; /* "module:attribute" */
+	const char *app_dir;
+	const char *python; /* may be NULL */
+	const char *user; /* may be NULL */
+	const char *group; /* may be NULL */
+	uint64_t hash_seed;
+	int manifest_fd;
+};
+typedef int fr_loader_main_fn(const struct fr_loader_args *args);
+
+struct fr_entries {
+	fr_worker_main_fn *worker;
+	fr_loader_main_fn *loader;
+	const char *python_version; /* of the libpython in this binary: "3.11.2" */
+};
+
+/* The daemon's main(): options, configuration, loader, crew.  Returns the exit code. */
+int fr_master_main(int argc, char **argv, const struct fr_entries *entries);
+
+#endif

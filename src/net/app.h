@@ -1,0 +1,143 @@
+/*
+ * The seam between a connection and whatever answers its requests.
+ *
+ * net/ parses, limits, times out and writes; it never names a route or a
+ * PyObject.  The application (workers/) gets exchanges and answers them.
+ *
+ * Everything here is called on the loop's thread.  Ownership: the exchange
+ * belongs to its connection, which frees it after on_close.  The application
+ * may hold the pointer until on_close was called for it, and not longer.
+ * What an exchange points to (head, body) is pinned until then.
+ *
+ * No function here calls back into the application before it returns,
+ * except where it says so.
+ */
+#ifndef FR_NET_APP_H
+#define FR_NET_APP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fr_exchange; /* one request and its answer */
+struct fr_conn;
+
+struct fr_bytes {
+	const char *p;
+	size_t len;
+};
+
+struct fr_field {
+	struct fr_bytes name; /* lower case in requests */
+	struct fr_bytes value; /* without surrounding white space */
+};
+
+/* A request's head, valid and checked (RFC 9110, 9112). */
+struct fr_head {
+	struct fr_bytes method;
+	struct fr_bytes target; /* as received */
+	struct fr_bytes raw_path; /* target up to '?', still percent-encoded */
+	struct fr_bytes path; /* percent-decoded bytes of it (not checked for UTF-8) */
+	struct fr_bytes query; /* after '?', as received; empty if none */
+	uint8_t major, minor;
+	bool keep_alive;
+	bool has_body; /* a non-empty body is announced */
+	int64_t content_length; /* -1: chunked or none */
+	const struct fr_field *fields;
+	size_t nfields;
+};
+
+enum fr_body_mode {
+	FR_BODY_BUFFER, /* call on_request once, with the whole body */
+	FR_BODY_STREAM, /* call on_request at once, then on_body for each piece */
+};
+
+/* How an answer's body ends. */
+enum fr_framing {
+	FR_FRAMING_LENGTH, /* the head has content-length, or has no body by its status */
+	FR_FRAMING_CHUNKED, /* net adds transfer-encoding: chunked (HTTP/1.0: ends by close) */
+};
+
+/* Frees a body that was handed over; called once, on the loop's thread. */
+typedef void fr_release_fn(void *owner);
+
+struct fr_app {
+	void *data; /* handed to every callback */
+
+	/*
+	 * The head is there; nothing of the body was read.  Decides how the body
+	 * is to arrive, and may lower its limit (*max_body, bytes).  No Python.
+	 */
+	enum fr_body_mode (*on_head)(void *data, struct fr_exchange *x, size_t *max_body);
+
+	/* BUFFER: head and whole body are there.  STREAM: the head is. */
+	void (*on_request)(void *data, struct fr_exchange *x);
+
+	/* STREAM only: a piece (len > 0), or the end (last, len may be 0). */
+	void (*on_body)(void *data, struct fr_exchange *x, const char *p, size_t len, bool last);
+
+	/* The write queue, once reported full, has drained below its low mark. */
+	void (*on_drain)(void *data, struct fr_exchange *x);
+
+	/*
+	 * The last call for this exchange: the answer is written (ok) or will
+	 * never be (the client left, a timeout, a failure).  An application that
+	 * still runs learns of the disconnect here.
+	 */
+	void (*on_close)(void *data, struct fr_exchange *x, bool ok);
+};
+
+const struct fr_head *fr_exchange_head(const struct fr_exchange *x);
+
+/* The whole body of a BUFFER exchange. */
+struct fr_bytes fr_exchange_body(const struct fr_exchange *x);
+
+/* The application's own pointer, NULL at first. */
+void fr_exchange_set_data(struct fr_exchange *x, void *data);
+void *fr_exchange_data(const struct fr_exchange *x);
+
+/* "127.0.0.1" and port of the peer and of the listener; unix: "" or the path, port -1. */
+const char *fr_exchange_client(const struct fr_exchange *x, int *ret_port);
+const char *fr_exchange_server(const struct fr_exchange *x, int *ret_port);
+
+/* STREAM: stop and go on reading; back-pressure on the client. */
+void fr_exchange_pause(struct fr_exchange *x);
+void fr_exchange_resume(struct fr_exchange *x);
+
+/*
+ * Starts the answer.  Fields are written as given, after being checked: a bad
+ * name, or CR, LF or NUL in a value, is FR_EINVAL and nothing is written.
+ * net adds date, server, connection and, when framing says so,
+ * transfer-encoding; it never adds content-length.  With LENGTH and no
+ * content-length field the body ends by close, but for bodiless statuses.
+ * Bytes beyond content-length are FR_EINVAL, fewer close the connection.
+ * Returns 0 or a negative enum fr_err.
+ */
+int fr_exchange_start(struct fr_exchange *x, unsigned status, const struct fr_field *fields,
+                      size_t nfields, enum fr_framing framing);
+
+/*
+ * A piece of the body; last ends the answer.  Takes ownership of owner (may
+ * be NULL: then the bytes are copied) whatever it returns, and releases it
+ * when they are written.  Returns 0, 1 when the queue is over its high mark
+ * (wait for on_drain), or a negative enum fr_err (FR_EPIPE: the client left).
+ */
+int fr_exchange_write(struct fr_exchange *x, const char *p, size_t len, bool last,
+                      fr_release_fn *release, void *owner);
+
+/*
+ * A whole answer in one call, the common case: status, content-length and
+ * content_type are emitted from prebuilt text, then extra fields, then the
+ * body.  Ownership of the body as in fr_exchange_write.
+ */
+int fr_exchange_reply(struct fr_exchange *x, unsigned status, struct fr_bytes content_type,
+                      const struct fr_field *extra, size_t nextra, const char *body, size_t len,
+                      fr_release_fn *release, void *owner);
+
+/* Ends the connection without (the rest of) an answer. on_close may follow at once. */
+void fr_exchange_abort(struct fr_exchange *x);
+
+/* The answer has been started. */
+bool fr_exchange_started(const struct fr_exchange *x);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * The plan executor: one request, executed step by step.
+ *
+ * A run is a Python object that follows the coroutine protocol (send, throw,
+ * close, __await__), but needs no Task: whoever drives it decides.  Over a
+ * socket the worker starts it directly and wraps it in an asyncio Task only
+ * when a step has to wait; over ASGI it is awaited inside the caller's task,
+ * on asyncio, uvloop or trio alike.  It calls no loop API.
+ *
+ * Thread: the one that holds the GIL and owns the loop.
+ */
+#ifndef FR_WORKERS_RUN_H
+#define FR_WORKERS_RUN_H
+
+#include "workers/python.h"
+
+#include <stdbool.h>
+
+#include "shm/layout.h"
+#include "shm/route.h"
+
+struct fr_run;
+struct fr_input;
+
+/* A compiled application: an image and what its ids are bound to. */
+struct fr_program {
+	const struct fr_image *image;
+	PyObject *app; /* the FastrAPI instance */
+	PyObject **objects; /* image->nobjects, strong */
+	struct fr_bound_step *bound; /* per step: interned keyword names and the like; private to program.c */
+	struct fr_place *places; /* placement records of `def` callables */
+	uint32_t nplaces;
+	Py_ssize_t refs;
+};
+
+struct fr_header {
+	struct fr_span name; /* lower case */
+	struct fr_span value;
+};
+
+/* What an executor needs of the side that the request came from. */
+struct fr_transport {
+	/*
+	 * The whole body: 1 and a span that lives as long as the input; 0 and a
+	 * new reference to an awaitable (await it, then ask again); -1 and an
+	 * exception.
+	 */
+	int (*body)(struct fr_input *in, struct fr_span *ret, PyObject **ret_await);
+
+	/*
+	 * Sends a whole answer.  fields: extra fields besides content-length and
+	 * content-type.  body: bytes object.  Return values as for body(); the
+	 * second and later calls for one answer pass the same arguments.
+	 */
+	int (*reply)(struct fr_input *in, unsigned status, struct fr_span content_type,
+	             const struct fr_header *fields, size_t nfields, PyObject *body,
+	             PyObject **ret_await);
+
+	/* ASGI's three, each a new reference; made at the first call. */
+	PyObject *(*scope)(struct fr_input *in);
+	PyObject *(*receive)(struct fr_input *in);
+	PyObject *(*send)(struct fr_input *in);
+
+	/* Whether the answer's head has left. */
+	bool (*started)(struct fr_input *in);
+
+	/* The run is over and drops its hold; err: owns nothing, only tells. */
+	void (*done)(struct fr_input *in);
+};
+
+/* One request as the executor reads it.  Embedded by each transport in its own struct. */
+struct fr_input {
+	const struct fr_transport *transport;
+	uint32_t method; /* enum fr_method */
+	struct fr_span method_name;
+	struct fr_span path; /* decoded, below root_path: what routes match */
+	struct fr_span full_path; /* decoded, whole */
+	struct fr_span query;
+	const struct fr_header *headers;
+	size_t nheaders;
+	uint64_t id; /* request id, for logs */
+	bool toplevel; /* errors end here: send the 500 (and over ASGI raise it again) */
+};
+
+/* A new run over in; program and in must outlive it (program is counted). */
+PyObject *fr_run_new(struct fr_program *program, struct fr_input *in);
+
+enum fr_run_state {
+	FR_RUN_DONE = 1, /* answered; nothing left to do */
+	FR_RUN_WAITS = 0, /* needs a Task: await it (send(None)) to go on */
+	FR_RUN_FAILED = -1, /* exception set; already logged if toplevel */
+};
+
+/*
+ * Looks the route up and says whether a Task must exist before the first
+ * step (an async callable, a generator of one, an ASGI route).  Idempotent.
+ */
+bool fr_run_needs_task(struct fr_run *run);
+
+/* Runs as far as possible without a Task. */
+enum fr_run_state fr_run_start(struct fr_run *run);
+
+/* The client left: what waits in receive() is told; nothing is cancelled. */
+void fr_run_disconnected(struct fr_run *run);
+
+#endif
