@@ -1,0 +1,135 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 16384
+
+static struct {
+	int fd;
+	enum fr_level level;
+} sink = { STDERR_FILENO, FR_INFO };
+
+void fr_log_init(int fd, enum fr_level level)
+{
+	sink.fd = fd;
+	sink.level = level;
+}
+
+int fr_log_enabled(enum fr_level level)
+{
+	return level >= sink.level;
+}
+
+struct line {
+	char *p;
+	size_t len, max;
+};
+
+static void add(struct line *l, const char *p, size_t len)
+{
+	if (len > l->max - l->len)
+		len = l->max - l->len;
+	memcpy(l->p + l->len, p, len);
+	l->len += len;
+}
+
+/* The length of a valid UTF-8 sequence of two bytes or more at p, else 0. */
+static size_t utf8_len(const unsigned char *p, size_t left)
+{
+	size_t len = p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : p[0] >= 0xe0 ? 3 : p[0] >= 0xc2 ? 2 : 0;
+
+	if (!len || p[0] > 0xf4 || len > left)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	if (p[0] == 0xc2 && p[1] < 0xa0) /* C1 controls */
+		return 0;
+	return len;
+}
+
+static void add_escaped(struct line *l, const char *text, size_t len, int multiline)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	for (size_t i = 0; i < len;) {
+		size_t n = p[i] < 0x80 ? 0 : utf8_len(p + i, len - i);
+		char hex[5];
+
+		if (n) {
+			add(l, text + i, n);
+			i += n;
+			continue;
+		}
+		if (p[i] >= 0x20 && p[i] < 0x7f) {
+			add(l, text + i, 1);
+		} else if (multiline && p[i] == '\n') {
+			add(l, "\n  ", 3);
+		} else if (p[i] == '\t') {
+			add(l, " ", 1);
+		} else {
+			snprintf(hex, sizeof hex, "\\x%02x", p[i]);
+			add(l, hex, 4);
+		}
+		i++;
+	}
+}
+
+static void emit(enum fr_level level, const char *text, size_t len, const char *fmt, va_list args)
+{
+	static const char *const names[] = { "debug", "info", "warning", "error" };
+	char buf[LINE_MAX_BYTES], message[4096], stamp[64];
+	struct line l = { buf, 0, sizeof buf - 1 };
+	struct timespec now;
+	struct tm tm;
+	ssize_t n;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	n = (ssize_t)strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(stamp + n, sizeof stamp - (size_t)n, ".%03ldZ %s [%d] ", now.tv_nsec / 1000000,
+	         names[level], (int)getpid());
+	add(&l, stamp, strlen(stamp));
+	vsnprintf(message, sizeof message, fmt, args);
+	add_escaped(&l, message, strlen(message), 0);
+	if (len) {
+		add(&l, "\n  ", 3);
+		while (len && text[len - 1] == '\n')
+			len--;
+		add_escaped(&l, text, len, 1);
+	}
+	buf[l.len++] = '\n';
+	do /* one write a line, so that lines of several processes don't mix */
+		n = write(sink.fd, buf, l.len);
+	while (n < 0 && errno == EINTR);
+}
+
+void fr_log(enum fr_level level, const char *fmt, ...)
+{
+	va_list args;
+
+	if (!fr_log_enabled(level))
+		return;
+	va_start(args, fmt);
+	emit(level, NULL, 0, fmt, args);
+	va_end(args);
+}
+
+void fr_log_text(enum fr_level level, const char *text, size_t len, const char *fmt, ...)
+{
+	va_list args;
+
+	if (!fr_log_enabled(level))
+		return;
+	va_start(args, fmt);
+	emit(level, text, len, fmt, args);
+	va_end(args);
+}
