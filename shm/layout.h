@@ -47,11 +47,14 @@ struct fr_image {
 	struct fr_str app_name; /* "module:attribute" */
 	struct fr_str root_path;
 	struct fr_vec routes; /* struct fr_route, in declaration order */
-	struct fr_vec statics; /* struct fr_bucket: whole static paths */
-	struct fr_vec edges; /* struct fr_edge: (state, segment) -> state */
-	struct fr_vec states; /* struct fr_state; state 0 is the start */
+	struct fr_vec statics; /* struct fr_bucket of struct fr_static: whole static paths */
+	struct fr_vec edges; /* struct fr_bucket of struct fr_edge: (state, segment) -> state */
+	struct fr_vec states; /* uint32_t: offsets of struct fr_state, ascending; the first is the start */
 	struct fr_vec sides; /* struct fr_side, in declaration order */
 	struct fr_vec object_names; /* struct fr_str: what each id stands for */
+	struct fr_vec steps; /* struct fr_step: those of all routes, in order, without gaps */
+	uint32_t nplaces; /* placement records */
+	uint32_t reserved;
 };
 
 enum fr_app_flag {
@@ -212,25 +215,38 @@ struct fr_arg {
 
 /*
  * Which routes accept one path: ordered by declaration, at most one entry per
- * method, shadowed ones left out by the builder.
+ * method, shadowed ones left out by the builder (an entry with FR_OTHER is
+ * kept: its methods are told apart by name).
  */
 struct fr_accept {
 	uint32_t route;
-	uint32_t methods;
+	uint32_t methods; /* mask of enum fr_method, and FR_ACCEPT_TAIL */
+	uint64_t segments; /* bit n: segment n is a parameter, so bits are in the order of fr_route.params */
 };
 
-/* Open addressing, linear probing; an empty bucket has accepts.count == 0. */
+#define FR_ACCEPT_TAIL (1u << 31) /* the last parameter is the rest of the path, from its segment on */
+#define FR_MAX_SEGMENTS 64 /* of a route with parameters */
+
+/*
+ * One bucket of a hash table: open addressing, linear probing, a power of two
+ * of buckets, at least one of them empty.  Small, so that a big table stays
+ * in the cache; what it points to ends with a full compare.
+ */
 struct fr_bucket {
-	uint64_t hash;
-	struct fr_str path;
-	struct fr_vec accepts; /* struct fr_accept */
+	uint32_t tag; /* upper half of the hash */
+	uint32_t at; /* offset of the record; 0: empty */
 };
 
-/* Open addressing over (state, segment); an empty bucket has to == FR_NONE32. */
+/* A path that was declared without parameters. */
+struct fr_static {
+	struct fr_str path;
+	struct fr_vec accepts; /* struct fr_accept, routes with parameters that match the path included */
+};
+
+/* The way from a state on, by a segment that is spelled out somewhere. */
 struct fr_edge {
-	uint64_t hash;
 	struct fr_str segment;
-	uint32_t from;
+	uint32_t from; /* offset of the state */
 	uint32_t to;
 };
 
@@ -247,11 +263,12 @@ enum fr_class {
 	FR_CLASSES = 5,
 };
 
+/* Records lie beside those they lead to, rather than by kind: a lookup then touches few cache lines. */
 struct fr_state {
-	struct fr_vec accepts; /* routes that end here */
-	struct fr_vec tails; /* routes whose last parameter is a path that starts here */
-	uint32_t next[FR_CLASSES]; /* FR_NONE32: no way on */
-	uint32_t has_edges;
+	struct fr_vec accepts; /* struct fr_accept: routes that end here */
+	struct fr_vec tails; /* struct fr_accept: routes whose last parameter is a path that starts here */
+	uint32_t next[FR_CLASSES]; /* offsets of states; 0: no way on */
+	uint32_t edge; /* 0: no literals; offset of the only edge; FR_NONE32: several, in edges */
 };
 
 enum fr_side_kind {
@@ -271,6 +288,7 @@ struct fr_side {
 _Static_assert(sizeof(struct fr_step) % 8 == 0, "steps are 8-byte aligned");
 _Static_assert(sizeof(struct fr_route) % 8 == 0, "routes are 8-byte aligned");
 _Static_assert(sizeof(struct fr_state) % 8 == 0, "states are 8-byte aligned");
+_Static_assert(sizeof(struct fr_accept) % 8 == 0, "accepts are 8-byte aligned");
 _Static_assert(sizeof(struct fr_image) % 8 == 0, "the header is 8-byte aligned");
 
 /* The bytes of a string or the first element of an array; img has been verified. */

@@ -2,7 +2,8 @@
  * Route lookup in an image: which route answers a method and a path.
  *
  * Called by workers (through the executor) and by `fastrapid --explain`.
- * Allocates nothing, keeps nothing, may be called from any thread.
+ * Allocates nothing (but fr_route_redirect, for a path of more than
+ * FR_REDIRECT_STACK bytes), keeps nothing, may be called from any thread.
  */
 #ifndef FR_SHM_ROUTE_H
 #define FR_SHM_ROUTE_H
@@ -13,6 +14,7 @@
 #include "shm/layout.h"
 
 #define FR_MAX_PATH_PARAMS 32
+#define FR_REDIRECT_STACK 4096
 
 struct fr_span {
 	const char *p;
@@ -58,7 +60,9 @@ int fr_route_find(const struct fr_image *img, uint32_t method, struct fr_span me
 /*
  * FastAPI's slash redirect: whether path with its trailing slashes taken off,
  * or with one added, would match.  Writes the new length into ret_len and
- * returns 1 (then *ret_add tells whether to add a slash or cut), else 0.
+ * returns 1 (then *ret_add tells whether to add a slash or cut), else 0 (also
+ * when the application has redirect_slashes off), or a negative number: what
+ * side returned, or FR_ENOMEM.
  */
 int fr_route_redirect(const struct fr_image *img, const char *path, size_t len,
                       fr_side_fn *side, void *side_arg, size_t *ret_len, int *ret_add);
