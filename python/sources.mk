@@ -1,0 +1,1 @@
+# Made by contrib/update-sources; don't edit.
