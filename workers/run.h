@@ -21,16 +21,24 @@
 
 struct fr_run;
 struct fr_input;
+struct fr_state;
+struct fr_bound;
+struct fr_place;
 
-/* A compiled application: an image and what its ids are bound to. */
+/*
+ * A compiled application: an image and what its ids are bound to.  Made by
+ * program.h, reference-counted; a run holds one reference.
+ */
 struct fr_program {
 	const struct fr_image *image;
+	struct fr_state *state; /* the module's */
 	PyObject *app; /* the FastrAPI instance */
 	PyObject **objects; /* image->nobjects, strong */
-	struct fr_bound_step *bound; /* per step: interned keyword names and the like; private to program.c */
+	struct fr_bound *bound; /* per step: interned keyword names and the like; private to program.c */
 	struct fr_place *places; /* placement records of `def` callables */
 	uint32_t nplaces;
 	Py_ssize_t refs;
+	PyObject *owner; /* keeps an image in private memory */
 };
 
 struct fr_header {
@@ -51,6 +59,8 @@ struct fr_transport {
 	 * Sends a whole answer.  fields: extra fields besides content-length and
 	 * content-type.  body: bytes object.  Return values as for body(); the
 	 * second and later calls for one answer pass the same arguments.
+	 * content_type.p == NULL: fields are the whole head, in order, and
+	 * nothing is added (an answer whose fields the application made).
 	 */
 	int (*reply)(struct fr_input *in, unsigned status, struct fr_span content_type,
 	             const struct fr_header *fields, size_t nfields, PyObject *body,
@@ -80,6 +90,8 @@ struct fr_input {
 	size_t nheaders;
 	uint64_t id; /* request id, for logs */
 	bool toplevel; /* errors end here: send the 500 (and over ASGI raise it again) */
+	bool foreign; /* ASGI: the scope and the task are the caller's; errors are raised to it, not logged */
+	bool routed; /* middleware of the application was passed already: don't enter it again */
 };
 
 /* A new run over in; program and in must outlive it (program is counted). */
