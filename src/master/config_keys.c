@@ -1,0 +1,136 @@
+#include "master/config_keys.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "master/nearest.h"
+
+#define AT(member) offsetof(struct fr_config, member), sizeof(((struct fr_config *)0)->member)
+#define KIB 1024.0
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+static const char *const sync_choices[] = { "auto", "inline", "threads", NULL };
+static const char *const level_choices[] = { "debug", "info", "warning", "error", NULL };
+
+/* clang-format off */
+const struct fr_conf_key fr_conf_keys[] = {
+	{ "app", FR_CONF_APP, AT(app), NULL, 0, 0, NULL,
+	  "The application: a module and the attribute of it that holds the FastrAPI object." },
+	{ "app_dir", FR_CONF_DIR, AT(app_dir), NULL, 0, 0, NULL,
+	  "The folder that the application is imported from; it comes first on Python's path. "
+	  "Default: the folder of the configuration file, else the current one." },
+	{ "python", FR_CONF_PYTHON, AT(python), NULL, 0, 0, NULL,
+	  "The interpreter, or the virtual environment, whose packages the application uses. "
+	  "It must have the Python version that fastrapid was built for. "
+	  "Default: the environment that fastrapid is installed in." },
+	{ "listen", FR_CONF_LISTEN, AT(listen), NULL, 0, 0, NULL,
+	  "Where to accept connections: a list of \"host:port\", \"[v6]:port\" and \"unix:PATH\". "
+	  "A host name is listened on at each of its addresses; port 0 takes a free one. "
+	  "The master opens the sockets, before it gives up privileges. "
+	  "Default: [\"127.0.0.1:8000\"]." },
+	{ "workers", FR_CONF_WORKERS, AT(workers), "auto", 1, 256, NULL,
+	  "The number of worker processes; \"auto\" is one for each usable core." },
+	{ "threads", FR_CONF_COUNT, AT(threads), "40", 1, 1000, NULL,
+	  "How many def endpoints and dependencies each worker may run in threads at a time." },
+	{ "sync_handlers", FR_CONF_CHOICE, AT(sync_handlers), "auto", 0, 0, sync_choices,
+	  "Where def endpoints and dependencies run: in the thread pool (threads), on the event "
+	  "loop (inline), or each in the pool until it has proven short (auto)." },
+	{ "limits.uri", FR_CONF_SIZE, AT(limits.uri), "8K", 64, MIB, NULL,
+	  "Bytes of a request's target. A longer one is answered 414." },
+	{ "limits.header_bytes", FR_CONF_SIZE, AT(limits.header_bytes), "64K", 256, 16 * MIB, NULL,
+	  "Bytes of a request's head, the request line included. More is answered 431." },
+	{ "limits.headers", FR_CONF_COUNT, AT(limits.headers), "100", 1, 10000, NULL,
+	  "Header fields of a request. More is answered 431." },
+	{ "limits.body", FR_CONF_SIZE, AT(limits.body), "16M", 0, 64 * GIB, NULL,
+	  "Bytes of a request's body. More is answered 413." },
+	{ "limits.chunk_extensions", FR_CONF_SIZE, AT(limits.chunk_extensions), "16K", 0, 16 * MIB, NULL,
+	  "Bytes of chunk extensions in one body, all together." },
+	{ "limits.trailer_bytes", FR_CONF_SIZE, AT(limits.trailer_bytes), "16K", 0, 16 * MIB, NULL,
+	  "Bytes of the trailer section of a chunked body." },
+	{ "limits.write_queue", FR_CONF_SIZE, AT(limits.write_queue), "256K", 4 * KIB, GIB, NULL,
+	  "Bytes that may wait to be written to one connection before the application is held back." },
+	{ "limits.connections", FR_CONF_COUNT, AT(limits.connections), "10000", 1, 1000000, NULL,
+	  "Connections that one worker holds at a time; further ones wait to be accepted." },
+	{ "limits.pipeline", FR_CONF_COUNT, AT(limits.pipeline), "16", 1, 1000, NULL,
+	  "Pipelined requests of one connection that are answered before others get their turn." },
+	{ "limits.manifest", FR_CONF_SIZE, AT(limits.manifest), "64M", 64 * KIB, 256 * MIB, NULL,
+	  "Bytes of the manifest that the loader may send: the size of an application." },
+	{ "timeouts.start", FR_CONF_TIME, AT(timeouts.start), "60s", 0.1, 86400, NULL,
+	  "How long the application may take to load, and then its workers to become ready." },
+	{ "timeouts.header", FR_CONF_TIME, AT(timeouts.header), "10s", 0.01, 86400, NULL,
+	  "How long a client may take to send a request's head, all of it." },
+	{ "timeouts.body", FR_CONF_TIME, AT(timeouts.body), "60s", 0.01, 86400, NULL,
+	  "How long a client may take to send a request's body, all of it." },
+	{ "timeouts.idle", FR_CONF_TIME, AT(timeouts.idle), "5s", 0.01, 86400, NULL,
+	  "How long a connection is kept open between requests." },
+	{ "timeouts.write", FR_CONF_TIME, AT(timeouts.write), "30s", 0.01, 86400, NULL,
+	  "How long a client may go without taking any of its answer." },
+	{ "timeouts.drain", FR_CONF_TIME, AT(timeouts.drain), "30s", 0, 86400, NULL,
+	  "How long requests in flight may go on when the server ends." },
+	{ "log.level", FR_CONF_CHOICE, AT(log.level), "info", 0, 0, level_choices,
+	  "The least important events that are logged." },
+	{ "log.file", FR_CONF_FILE, AT(log.file), NULL, 0, 0, NULL,
+	  "The file that the log is appended to; workers' standard error goes there too. "
+	  "Default: standard error." },
+	{ "pid_file", FR_CONF_FILE, AT(pid_file), NULL, 0, 0, NULL,
+	  "A file for the master's process id: written when all workers are ready, removed at the "
+	  "end. Default: none." },
+	{ "user", FR_CONF_USER, AT(user), NULL, 0, 0, NULL,
+	  "The user that the loader and the workers run as; only root can change it. Changing it "
+	  "also forbids them to gain privileges again. Default: the user that starts fastrapid." },
+	{ "group", FR_CONF_GROUP, AT(group), NULL, 0, 0, NULL,
+	  "The group that the loader and the workers run as. Default: the primary group of user." },
+};
+/* clang-format on */
+const size_t fr_conf_nkeys = sizeof fr_conf_keys / sizeof *fr_conf_keys;
+
+const struct fr_conf_key *fr_conf_key_find(const char *name)
+{
+	for (size_t i = 0; i < fr_conf_nkeys; i++)
+		if (!strcmp(fr_conf_keys[i].name, name))
+			return &fr_conf_keys[i];
+	return NULL;
+}
+
+int fr_conf_is_section(const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < fr_conf_nkeys; i++)
+		if (!strncmp(fr_conf_keys[i].name, name, len) && fr_conf_keys[i].name[len] == '.')
+			return 1;
+	return 0;
+}
+
+const char *fr_conf_key_nearest(const char *name)
+{
+	static const char *const sections[] = { "limits", "timeouts", "log" };
+	const char *best = NULL, *dot = strchr(name, '.');
+	size_t least = SIZE_MAX;
+
+	/* The right name in the wrong place. */
+	for (size_t i = 0; i < fr_conf_nkeys; i++) {
+		const char *full = fr_conf_keys[i].name, *last = strrchr(full, '.');
+
+		if (!strcmp(last ? last + 1 : full, dot ? dot + 1 : name))
+			return full;
+	}
+	for (size_t i = 0; i < fr_conf_nkeys; i++) {
+		size_t d = fr_nearest_distance(name, fr_conf_keys[i].name);
+
+		if (d < least) {
+			least = d;
+			best = fr_conf_keys[i].name;
+		}
+	}
+	for (size_t i = 0; !dot && i < sizeof sections / sizeof *sections; i++) {
+		size_t d = fr_nearest_distance(name, sections[i]);
+
+		if (d < least) {
+			least = d;
+			best = sections[i];
+		}
+	}
+	return fr_nearest_plausible(least, strlen(dot ? dot + 1 : name)) ? best : NULL;
+}

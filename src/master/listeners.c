@@ -1,0 +1,234 @@
+#include "master/listeners.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 4096 /* the kernel lowers it to net.core.somaxconn */
+#define MAX_HOST 256
+
+/* Splits "host:port" or "[v6]:port"; host gets MAX_HOST bytes, port 8. */
+static int split(const char *text, char *host, char *port)
+{
+	const char *colon = strrchr(text, ':'), *from = text, *to = colon;
+	size_t digits;
+
+	if (!colon)
+		return FR_EINVAL;
+	if (text[0] == '[') {
+		if (colon[-1] != ']')
+			return FR_EINVAL;
+		from = text + 1;
+		to = colon - 1;
+	} else if (memchr(text, ':', (size_t)(colon - text))) {
+		return FR_EINVAL; /* an IPv6 address without brackets */
+	}
+	if (to <= from || (size_t)(to - from) >= MAX_HOST)
+		return FR_EINVAL;
+	digits = strspn(colon + 1, "0123456789");
+	if (!digits || digits > 5 || colon[1 + digits] || atoi(colon + 1) > 65535)
+		return FR_EINVAL;
+	snprintf(host, MAX_HOST, "%.*s", (int)(to - from), from);
+	snprintf(port, 8, "%s", colon + 1);
+	return 0;
+}
+
+int fr_listen_check(const char *text, char *expected, size_t size)
+{
+	char host[MAX_HOST], port[8];
+
+	if (!strncmp(text, "unix:", 5)) {
+		size_t max = sizeof((struct sockaddr_un *)0)->sun_path - 1;
+
+		if (text[5] && strlen(text + 5) <= max)
+			return 0;
+		snprintf(expected, size, "\"unix:PATH\" with a path of 1 to %zu bytes", max);
+		return FR_EINVAL;
+	}
+	if (split(text, host, port) == 0)
+		return 0;
+	snprintf(expected, size,
+	         "\"host:port\", \"[v6]:port\" or \"unix:PATH\" such as \"127.0.0.1:8000\"");
+	return FR_EINVAL;
+}
+
+static int add(struct fr_listeners *l, int fd, const char *name)
+{
+	struct fr_listener *list = reallocarray(l->list, l->count + 1, sizeof *list);
+	char *copy = strdup(name);
+
+	if (list)
+		l->list = list;
+	if (!list || !copy) {
+		free(copy);
+		return FR_ENOMEM;
+	}
+	list[l->count++] = (struct fr_listener){ .fd = fd, .name = copy };
+	return 0;
+}
+
+/* Removes a socket file that nobody answers on; FR_EIO if somebody does, or it is no socket. */
+static int remove_stale(const struct sockaddr_un *sun, const char *name, struct fr_diag *diag)
+{
+	struct stat st;
+	int fd, err = 0;
+
+	if (lstat(sun->sun_path, &st) < 0)
+		return errno == ENOENT
+		               ? 0
+		               : fr_diag_errno(diag, errno, name, "can't look at the socket file");
+	if (!S_ISSOCK(st.st_mode))
+		return fr_diag_set(diag, FR_EIO, name,
+		                   "found a file that is no socket, expected a free path");
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return fr_diag_errno(diag, errno, name, "can't make a socket");
+	if (connect(fd, (const struct sockaddr *)sun, sizeof *sun) == 0 || errno == EAGAIN)
+		err = fr_diag_set(diag, FR_EIO, name, "another server listens here already");
+	else if (errno != ECONNREFUSED && errno != ENOENT)
+		err = fr_diag_errno(diag, errno, name, "can't tell whether somebody listens here");
+	else if (unlink(sun->sun_path) < 0 && errno != ENOENT)
+		err = fr_diag_errno(diag, errno, name, "can't remove the stale socket file");
+	close(fd);
+	return err;
+}
+
+static int open_unix(const char *name, struct fr_listeners *l, struct fr_diag *diag)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	mode_t mask = umask(0);
+	int fd, err;
+
+	umask(mask);
+	snprintf(sun.sun_path, sizeof sun.sun_path, "%s", name + 5);
+	if ((err = remove_stale(&sun, name, diag)) < 0)
+		return err;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return fr_diag_errno(diag, errno, name, "can't make a socket");
+	if (bind(fd, (struct sockaddr *)&sun, sizeof sun) < 0) {
+		err = fr_diag_errno(diag, errno, name, "can't bind");
+		close(fd);
+		return err;
+	}
+	if (chmod(sun.sun_path, 0666 & ~mask) < 0 || listen(fd, BACKLOG) < 0) {
+		err = fr_diag_errno(diag, errno, name, "can't listen");
+	} else if ((err = add(l, fd, name)) < 0) {
+		fr_diag_set(diag, err, name, "out of memory");
+	}
+	if (err < 0) {
+		close(fd);
+		unlink(sun.sun_path);
+	}
+	return err;
+}
+
+/* One address; returns 0 or an errno value. */
+static int open_one(const struct addrinfo *ai, const char *name, struct fr_listeners *l)
+{
+	int fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	                ai->ai_protocol);
+	int one = 1, err = 0;
+
+	if (fd < 0)
+		return errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 ||
+	    (ai->ai_family == AF_INET6 &&
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) < 0) ||
+	    bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
+		err = errno;
+	else if (add(l, fd, name) < 0)
+		err = ENOMEM;
+	if (err)
+		close(fd);
+	return err;
+}
+
+static int open_tcp(const char *name, struct fr_listeners *l, struct fr_diag *diag)
+{
+	const struct addrinfo hints = { .ai_family = AF_UNSPEC,
+		                        .ai_socktype = SOCK_STREAM,
+		                        .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
+	char host[MAX_HOST], port[8];
+	struct addrinfo *found;
+	int err, missing = 0;
+	size_t before = l->count;
+
+	if ((err = split(name, host, port)) < 0)
+		return fr_diag_set(diag, err, name, "not an address");
+	err = getaddrinfo(host, port, &hints, &found);
+	if (err)
+		return fr_diag_set(diag, FR_EIO, name, "can't resolve \"%s\": %s", host,
+		                   err == EAI_SYSTEM ? strerror(errno) : gai_strerror(err));
+	err = 0;
+	for (const struct addrinfo *ai = found; ai; ai = ai->ai_next) {
+		int e = open_one(ai, name, l);
+
+		/* "localhost" may name an address of a family that this machine lacks. */
+		if (e == EADDRNOTAVAIL || e == EAFNOSUPPORT)
+			missing = e;
+		else if (e)
+			err = e;
+		if (err)
+			break;
+	}
+	freeaddrinfo(found);
+	if (!err && l->count == before)
+		err = missing;
+	return err ? fr_diag_errno(diag, err, name, "can't listen") : 0;
+}
+
+int fr_listeners_open(const struct fr_config *config, struct fr_listeners *ret,
+                      struct fr_diag *diag)
+{
+	struct fr_listeners l = { 0 };
+	int err = 0;
+
+	for (size_t i = 0; i < config->nlisten && !err; i++) {
+		const char *name = config->listen[i];
+
+		err = strncmp(name, "unix:", 5) ? open_tcp(name, &l, diag)
+		                                : open_unix(name, &l, diag);
+	}
+	if (err) {
+		fr_listeners_close(&l);
+		return err;
+	}
+	*ret = l;
+	return 0;
+}
+
+void fr_listener_address(const struct fr_listener *listener, char *out, size_t size)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof ss;
+	char host[128], port[16];
+
+	if (!strncmp(listener->name, "unix:", 5) ||
+	    getsockname(listener->fd, (struct sockaddr *)&ss, &len) < 0 ||
+	    getnameinfo((struct sockaddr *)&ss, len, host, sizeof host, port, sizeof port,
+	                NI_NUMERICHOST | NI_NUMERICSERV))
+		snprintf(out, size, "%s", listener->name);
+	else
+		snprintf(out, size, ss.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+void fr_listeners_close(struct fr_listeners *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		/* Removed first, so that no client finds a socket that nobody will serve. */
+		if (!strncmp(l->list[i].name, "unix:", 5))
+			unlink(l->list[i].name + 5);
+		close(l->list[i].fd);
+		free(l->list[i].name);
+	}
+	free(l->list);
+	*l = (struct fr_listeners){ 0 };
+}

@@ -1,0 +1,36 @@
+/*
+ * Listening sockets: opened by the master, shared by every worker of every
+ * generation.
+ *
+ * Called by master.c at start and end, by the configuration to check
+ * addresses.  The list owns descriptors, names and socket files.  The
+ * master's thread.
+ */
+#ifndef FR_MASTER_LISTENERS_H
+#define FR_MASTER_LISTENERS_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "master/config.h"
+#include "master/heritage.h"
+
+struct fr_listeners {
+	struct fr_listener *list;
+	size_t count;
+};
+
+/* Whether text is "host:port", "[v6]:port" or "unix:PATH"; if not, expected says what it should be. */
+int fr_listen_check(const char *text, char *expected, size_t size) FR_MUST_CHECK;
+
+/* Opens all of the configuration's addresses, or none.  Non-blocking, close-on-exec. */
+int fr_listeners_open(const struct fr_config *config, struct fr_listeners *ret,
+                      struct fr_diag *diag) FR_MUST_CHECK;
+
+/* The address really listened on: "127.0.0.1:8000", also where the port was 0. */
+void fr_listener_address(const struct fr_listener *listener, char *out, size_t size);
+
+/* Closes the master's copies and removes socket files; workers' copies live on. */
+void fr_listeners_close(struct fr_listeners *listeners);
+
+#endif
