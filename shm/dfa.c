@@ -1,0 +1,533 @@
+#include "shm/dfa.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shm/hash.h"
+
+/* A node of the trie of patterns; index 0 is the root, and no one's child. */
+struct node {
+	uint32_t conv[FR_CONV_UUID + 1]; /* child by convertor; 0: none */
+	uint32_t literals; /* first literal child; 0: none */
+	uint32_t sibling; /* next literal child of the same parent */
+	uint32_t parent;
+	uint32_t routes, tails; /* chains through next_route; FR_NONE32: empty */
+	const char *text;
+	uint32_t len;
+};
+
+/* A literal way out of a set of nodes. */
+struct branch {
+	const char *text;
+	uint32_t len;
+	uint32_t child;
+};
+
+/* Open addressing; slots hold index + 1. */
+struct table {
+	uint32_t *slots;
+	size_t mask, used;
+};
+
+struct work {
+	const struct fr_manifest *manifest;
+	struct fr_dfa *dfa;
+	struct fr_diag *diag;
+	struct node *nodes;
+	size_t nnodes, nodes_cap;
+	uint32_t *next_route; /* per route: the next one at the same node */
+	struct table literals; /* (parent, text) -> node */
+	struct table sets; /* sorted members -> state */
+	uint32_t *members; /* of all states */
+	size_t nmembers, members_cap;
+	uint32_t *target; /* the set in the making */
+	size_t ntarget, target_cap;
+	struct branch *branches;
+	size_t nbranches, branches_cap;
+	size_t states_cap, edges_cap, accepts_cap;
+};
+
+static int no_memory(struct work *w)
+{
+	return fr_diag_set(w->diag, FR_ENOMEM, "routes", "out of memory while compiling the routes");
+}
+
+/* Makes room for one more element. */
+static int room(struct work *w, void *list, size_t n, size_t *cap, size_t size)
+{
+	void *old, *new;
+	size_t want = *cap ? *cap * 2 : 64;
+
+	if (n < *cap)
+		return 0;
+	memcpy(&old, list, sizeof old);
+	new = reallocarray(old, want, size);
+	if (!new)
+		return no_memory(w);
+	memcpy(list, &new, sizeof new);
+	*cap = want;
+	return 0;
+}
+
+static uint64_t hash_literal(uint32_t parent, const char *text, size_t len)
+{
+	return fr_hash((uint64_t)parent * FR_HASH_K0, text, len);
+}
+
+static uint64_t hash_node(const struct work *w, uint32_t index)
+{
+	const struct node *n = &w->nodes[index];
+
+	return hash_literal(n->parent, n->text, n->len);
+}
+
+static uint64_t hash_state(const struct work *w, uint32_t index)
+{
+	const struct fr_dfa_state *s = &w->dfa->states[index];
+
+	return fr_hash(0, (const char *)(w->members + s->members),
+	               (size_t)s->nmembers * sizeof *w->members);
+}
+
+static int table_reserve(struct work *w, struct table *t,
+                         uint64_t (*hash)(const struct work *, uint32_t))
+{
+	size_t want = t->slots ? (t->mask + 1) * 2 : 64;
+	struct table new = {.mask = want - 1, .used = t->used};
+
+	if (t->slots && t->used * 2 < t->mask + 1)
+		return 0;
+	new.slots = calloc(want, sizeof *new.slots);
+	if (!new.slots)
+		return no_memory(w);
+	for (size_t i = 0; t->slots && i <= t->mask; i++) {
+		size_t at;
+
+		if (!t->slots[i])
+			continue;
+		at = hash(w, t->slots[i] - 1) & new.mask;
+		while (new.slots[at])
+			at = (at + 1) & new.mask;
+		new.slots[at] = t->slots[i];
+	}
+	free(t->slots);
+	*t = new;
+	return 0;
+}
+
+/* ---- the trie ---- */
+
+static int new_node(struct work *w, uint32_t *ret)
+{
+	int rc = room(w, &w->nodes, w->nnodes, &w->nodes_cap, sizeof *w->nodes);
+
+	if (rc < 0)
+		return rc;
+	w->nodes[w->nnodes] = (struct node){.routes = FR_NONE32, .tails = FR_NONE32};
+	*ret = (uint32_t)w->nnodes++;
+	return 0;
+}
+
+static int literal_child(struct work *w, uint32_t parent, const char *text, uint32_t *ret)
+{
+	size_t len = strlen(text), at;
+	uint32_t child;
+	struct node *n;
+	int rc = table_reserve(w, &w->literals, hash_node);
+
+	if (rc < 0)
+		return rc;
+	at = hash_literal(parent, text, len) & w->literals.mask;
+	for (; w->literals.slots[at]; at = (at + 1) & w->literals.mask) {
+		n = &w->nodes[w->literals.slots[at] - 1];
+		if (n->parent == parent && n->len == len && !memcmp(n->text, text, len)) {
+			*ret = w->literals.slots[at] - 1;
+			return 0;
+		}
+	}
+	rc = new_node(w, &child);
+	if (rc < 0)
+		return rc;
+	n = &w->nodes[child];
+	n->parent = parent;
+	n->text = text;
+	n->len = (uint32_t)len;
+	n->sibling = w->nodes[parent].literals;
+	w->nodes[parent].literals = child;
+	w->literals.slots[at] = child + 1;
+	w->literals.used++;
+	*ret = child;
+	return 0;
+}
+
+static int add_route(struct work *w, uint32_t index)
+{
+	const struct fr_manifest_route *r = &w->manifest->routes[index];
+	uint32_t at = 0, child;
+	int rc;
+
+	for (uint32_t i = 0; i < r->npattern; i++) {
+		int conv = r->pattern[i].conv;
+
+		if (conv == FR_CONV_PATH) {
+			w->next_route[index] = w->nodes[at].tails;
+			w->nodes[at].tails = index;
+			return 0;
+		}
+		if (conv < 0) {
+			rc = literal_child(w, at, r->pattern[i].text, &child);
+			if (rc < 0)
+				return rc;
+		} else if (!(child = w->nodes[at].conv[conv])) {
+			rc = new_node(w, &child);
+			if (rc < 0)
+				return rc;
+			w->nodes[at].conv[conv] = child;
+		}
+		at = child;
+	}
+	w->next_route[index] = w->nodes[at].routes;
+	w->nodes[at].routes = index;
+	return 0;
+}
+
+/* ---- the sets ---- */
+
+static int by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	const struct branch *x = a, *y = b;
+	int c = memcmp(x->text, y->text, x->len < y->len ? x->len : y->len);
+
+	return c ? c : (x->len > y->len) - (x->len < y->len);
+}
+
+static int by_route(const void *a, const void *b)
+{
+	const struct fr_accept *x = a, *y = b;
+
+	return (x->route > y->route) - (x->route < y->route);
+}
+
+uint32_t fr_dfa_prune(struct fr_accept *list, uint32_t n)
+{
+	uint32_t covered = 0, kept = 0;
+
+	if (n)
+		qsort(list, n, sizeof *list, by_route);
+	for (uint32_t i = 0; i < n && !(covered & FR_ANY); i++) {
+		uint32_t methods = list[i].methods & ~FR_ACCEPT_TAIL;
+
+		/* The first one stays for its 405. */
+		if (i && !(methods & ~covered) && !(methods & FR_OTHER))
+			continue;
+		covered |= methods;
+		list[kept++] = list[i];
+	}
+	return kept;
+}
+
+static struct fr_accept accept_of(const struct fr_manifest *m, uint32_t index)
+{
+	const struct fr_manifest_route *r = &m->routes[index];
+	struct fr_accept a = {.route = index, .methods = r->methods};
+
+	for (uint32_t i = 0; i < r->npattern; i++) {
+		if (r->pattern[i].conv >= 0)
+			a.segments |= 1ULL << i;
+		if (r->pattern[i].conv == FR_CONV_PATH)
+			a.methods |= FR_ACCEPT_TAIL;
+	}
+	return a;
+}
+
+/* The accepts of the chains of a state's members. */
+static int collect_accepts(struct work *w, uint32_t state, int tails)
+{
+	struct fr_dfa *dfa = w->dfa;
+	struct fr_dfa_state *s = &dfa->states[state];
+	uint32_t first = dfa->naccepts, n;
+	int rc;
+
+	for (uint32_t i = 0; i < s->nmembers; i++) {
+		const struct node *node = &w->nodes[w->members[s->members + i]];
+		uint32_t route = tails ? node->tails : node->routes;
+
+		for (; route != FR_NONE32; route = w->next_route[route]) {
+			rc = room(w, &dfa->accepts, dfa->naccepts, &w->accepts_cap,
+			          sizeof *dfa->accepts);
+			if (rc < 0)
+				return rc;
+			dfa->accepts[dfa->naccepts++] = accept_of(w->manifest, route);
+		}
+	}
+	n = fr_dfa_prune(dfa->accepts + first, dfa->naccepts - first);
+	dfa->naccepts = first + n;
+	if (tails) {
+		s->tails = first;
+		s->ntails = n;
+	} else {
+		s->accepts = first;
+		s->naccepts = n;
+	}
+	return 0;
+}
+
+static int add_target(struct work *w, uint32_t node)
+{
+	int rc = room(w, &w->target, w->ntarget, &w->target_cap, sizeof *w->target);
+
+	if (rc == 0)
+		w->target[w->ntarget++] = node;
+	return rc;
+}
+
+/* Adds the children of a state's members whose convertor takes the class. */
+static int add_class(struct work *w, uint32_t state, enum fr_class class)
+{
+	const struct fr_dfa_state *s = &w->dfa->states[state];
+
+	for (uint32_t i = 0; i < s->nmembers; i++) {
+		const struct node *node = &w->nodes[w->members[s->members + i]];
+
+		for (enum fr_conv conv = FR_CONV_STR; conv <= FR_CONV_UUID; conv++) {
+			if (!node->conv[conv] || !fr_hash_takes(conv, class))
+				continue;
+			if (add_target(w, node->conv[conv]) < 0)
+				return FR_ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* The state that stands for the set in target; FR_NONE32 for the empty one. */
+static int intern(struct work *w, uint32_t *ret)
+{
+	struct fr_dfa *dfa = w->dfa;
+	size_t n = w->ntarget, at;
+	int rc;
+
+	w->ntarget = 0;
+	if (!n) {
+		*ret = FR_NONE32;
+		return 0;
+	}
+	/* A node has one parent, so that no node is there twice. */
+	qsort(w->target, n, sizeof *w->target, by_value);
+	rc = table_reserve(w, &w->sets, hash_state);
+	if (rc < 0)
+		return rc;
+	at = fr_hash(0, (const char *)w->target, n * sizeof *w->target) & w->sets.mask;
+	for (; w->sets.slots[at]; at = (at + 1) & w->sets.mask) {
+		const struct fr_dfa_state *s = &dfa->states[w->sets.slots[at] - 1];
+
+		if (s->nmembers == n &&
+		    !memcmp(w->members + s->members, w->target, n * sizeof *w->target)) {
+			*ret = w->sets.slots[at] - 1;
+			return 0;
+		}
+	}
+	if (dfa->nstates >= FR_DFA_MAX_STATES || w->nmembers + n > FR_DFA_MAX_MEMBERS)
+		return fr_diag_set(w->diag, FR_ELIMIT, "routes",
+		                   "the paths overlap in too many ways: more than %u states; give "
+		                   "fewer paths parameters in the same places",
+		                   dfa->nstates);
+	rc = room(w, &dfa->states, dfa->nstates, &w->states_cap, sizeof *dfa->states);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = room(w, &w->members, w->nmembers + i, &w->members_cap, sizeof *w->members);
+		if (rc == 0)
+			w->members[w->nmembers + i] = w->target[i];
+	}
+	if (rc < 0)
+		return rc;
+	dfa->states[dfa->nstates] = (struct fr_dfa_state){.members = (uint32_t)w->nmembers,
+	                                                  .nmembers = (uint32_t)n};
+	w->nmembers += n;
+	w->sets.slots[at] = dfa->nstates + 1;
+	w->sets.used++;
+	*ret = dfa->nstates++;
+	return 0;
+}
+
+static int list_branches(struct work *w, uint32_t state)
+{
+	const struct fr_dfa_state *s = &w->dfa->states[state];
+
+	w->nbranches = 0;
+	for (uint32_t i = 0; i < s->nmembers; i++) {
+		uint32_t child = w->nodes[w->members[s->members + i]].literals;
+
+		for (; child; child = w->nodes[child].sibling) {
+			int rc = room(w, &w->branches, w->nbranches, &w->branches_cap,
+			              sizeof *w->branches);
+
+			if (rc < 0)
+				return rc;
+			w->branches[w->nbranches++] = (struct branch){
+			        w->nodes[child].text, w->nodes[child].len, child};
+		}
+	}
+	if (w->nbranches)
+		qsort(w->branches, w->nbranches, sizeof *w->branches, by_text);
+	return 0;
+}
+
+/* The ways out of a state by what is spelled out: also what the convertors say of that text. */
+static int expand_literals(struct work *w, uint32_t state)
+{
+	struct fr_dfa *dfa = w->dfa;
+	struct fr_dfa_edge edge = {.from = state};
+	uint32_t first = dfa->nedges;
+	int rc = list_branches(w, state);
+
+	for (size_t i = 0; rc == 0 && i < w->nbranches;) {
+		const struct branch *b = &w->branches[i];
+
+		edge.text = b->text;
+		edge.len = b->len;
+		for (; rc == 0 && i < w->nbranches && !by_text(b, &w->branches[i]); i++)
+			rc = add_target(w, w->branches[i].child);
+		if (rc == 0 && edge.len)
+			rc = add_class(w, state, fr_hash_class(edge.text, edge.len));
+		if (rc == 0)
+			rc = intern(w, &edge.to);
+		if (rc == 0)
+			rc = room(w, &dfa->edges, dfa->nedges, &w->edges_cap, sizeof *dfa->edges);
+		if (rc == 0)
+			dfa->edges[dfa->nedges++] = edge;
+	}
+	dfa->states[state].edges = first;
+	dfa->states[state].nedges = dfa->nedges - first;
+	return rc;
+}
+
+static int expand(struct work *w, uint32_t state)
+{
+	uint32_t to;
+	int rc = collect_accepts(w, state, 0);
+
+	if (rc == 0)
+		rc = collect_accepts(w, state, 1);
+	if (rc == 0)
+		rc = expand_literals(w, state);
+	for (enum fr_class class = 0; rc == 0 && class < FR_CLASSES; class++) {
+		rc = add_class(w, state, class);
+		if (rc == 0)
+			rc = intern(w, &to);
+		if (rc == 0)
+			w->dfa->states[state].next[class] = to;
+	}
+	return rc;
+}
+
+int fr_dfa_build(const struct fr_manifest *m, struct fr_dfa **ret, struct fr_diag *diag)
+{
+	struct work w = {.manifest = m, .diag = diag};
+	uint32_t root, start, with_params = 0;
+	int rc = FR_ENOMEM;
+
+	w.dfa = calloc(1, sizeof *w.dfa);
+	w.next_route = calloc(m->nroutes + 1, sizeof *w.next_route);
+	if (!w.dfa || !w.next_route) {
+		no_memory(&w);
+		goto out;
+	}
+	rc = new_node(&w, &root);
+	for (uint32_t i = 0; rc == 0 && i < m->nroutes; i++) {
+		if (!m->routes[i].pattern || !m->routes[i].params.count)
+			continue;
+		with_params++;
+		rc = add_route(&w, i);
+	}
+	if (rc < 0 || !with_params)
+		goto out;
+	rc = add_target(&w, root);
+	if (rc == 0)
+		rc = intern(&w, &start);
+	for (uint32_t i = 0; rc == 0 && i < w.dfa->nstates; i++)
+		rc = expand(&w, i);
+out:
+	free(w.nodes);
+	free(w.next_route);
+	free(w.literals.slots);
+	free(w.sets.slots);
+	free(w.members);
+	free(w.target);
+	free(w.branches);
+	if (rc < 0) {
+		fr_dfa_free(w.dfa);
+		return rc;
+	}
+	*ret = w.dfa;
+	return 0;
+}
+
+void fr_dfa_free(struct fr_dfa *dfa)
+{
+	if (!dfa)
+		return;
+	free(dfa->states);
+	free(dfa->edges);
+	free(dfa->accepts);
+	free(dfa);
+}
+
+/* ---- walking, for static paths ---- */
+
+static uint32_t follow(const struct fr_dfa *dfa, const struct fr_dfa_state *s, const char *text,
+                       size_t len)
+{
+	struct branch key = {.text = text, .len = (uint32_t)len};
+	uint32_t lo = s->edges, hi = s->edges + s->nedges;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+		struct branch b = {.text = dfa->edges[mid].text, .len = dfa->edges[mid].len};
+		int c = by_text(&key, &b);
+
+		if (!c)
+			return dfa->edges[mid].to;
+		if (c < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return len ? s->next[fr_hash_class(text, len)] : FR_NONE32;
+}
+
+uint32_t fr_dfa_collect(const struct fr_dfa *dfa, const char *path, size_t len,
+                        struct fr_accept *ret)
+{
+	uint32_t state = 0, n = 0;
+	const char *at = path + 1, *end = path + len, *slash;
+
+	while (state != FR_NONE32 && state < dfa->nstates) {
+		const struct fr_dfa_state *s = &dfa->states[state];
+
+		if (s->ntails && !memchr(at, '\n', (size_t)(end - at))) {
+			if (ret)
+				memcpy(ret + n, dfa->accepts + s->tails, s->ntails * sizeof *ret);
+			n += s->ntails;
+		}
+		slash = memchr(at, '/', (size_t)(end - at));
+		state = follow(dfa, s, at, (size_t)((slash ? slash : end) - at));
+		if (slash) {
+			at = slash + 1;
+			continue;
+		}
+		if (state != FR_NONE32) {
+			s = &dfa->states[state];
+			if (ret && s->naccepts)
+				memcpy(ret + n, dfa->accepts + s->accepts, s->naccepts * sizeof *ret);
+			n += s->naccepts;
+		}
+		break;
+	}
+	return n;
+}
