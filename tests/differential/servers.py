@@ -1,0 +1,106 @@
+"""Starts and stops the two servers that are compared."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+APPS = HERE / "apps"
+START_TIMEOUT = 60.0
+STOP_TIMEOUT = 20.0
+
+
+def peer_python() -> Path:
+    return Path(os.environ.get("FASTRAPI_PEER_PYTHON", TOP / "_build/peer/bin/python"))
+
+
+def daemon() -> Path:
+    return Path(os.environ.get("FASTRAPID", TOP / "_build/venv/bin/fastrapid"))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """One server process with one application, stopped by its own id."""
+
+    def __init__(self, name: str, command: list[str], port: int, log: Path, env: dict[str, str]) -> None:
+        self.name = name
+        self.port = port
+        self.log = log
+        self._output = log.open("wb")
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT, env=env
+        )
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait(self) -> None:
+        end = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                break
+            try:
+                # A listening socket may be open before a worker is ready, so
+                # ask for an answer; which one does not matter.
+                with socket.create_connection(("127.0.0.1", self.port), 5) as probe:
+                    probe.sendall(b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                    if probe.recv(64):
+                        return
+            except OSError:
+                pass
+            time.sleep(0.05)
+        text = self.log.read_text(errors="replace")
+        raise RuntimeError(f"{self.name} did not come up (exit code {self.process.poll()}):\n{text[-4000:]}")
+
+    def stop(self) -> int:
+        """Ask, wait, then insist; returns the exit code."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        code = self.process.wait()
+        self._output.close()
+        return code
+
+
+def environment() -> dict[str, str]:
+    env = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", TZ="UTC")
+    env.pop("PYTHONPATH", None)
+    return env
+
+
+def start_peer(app: str, log: Path, app_dir: Path = APPS, **extra: str) -> Server:
+    port = free_port()
+    command = [str(peer_python()), str(HERE / "peer/serve.py"), str(app_dir), f"{app}:app", str(port)]
+    return Server(f"peer {app}", command, port, log, environment() | extra)
+
+
+def start_daemon(app: str, log: Path, app_dir: Path = APPS, **extra: str) -> Server:
+    port = free_port()
+    conf = log.with_suffix(".conf")
+    conf.write_text(
+        json.dumps(
+            {
+                "app": f"{app}:app",
+                "app_dir": str(app_dir),
+                "listen": [f"127.0.0.1:{port}"],
+                "workers": 1,
+            }
+        )
+    )
+    return Server(f"fastrapid {app}", [str(daemon()), "-c", str(conf)], port, log, environment() | extra)
