@@ -46,7 +46,7 @@ gets("query-float-invalid", *(f"/query/float?q={v}" for v in ("", "a", "1e", "1,
 gets("query-bool", *(f"/query/bool?q={v}" for v in ("true", "TRUE", "y", "off", "0", "1")), "/query/bool")
 gets("query-bool-invalid", *(f"/query/bool?q={v}" for v in ("", "2", "+true", "null", "yess")))
 gets("query-str", *(f"/query/str?q={v}" for v in ("a+b", "a%20b", "%2B", "a;b", "a%26b", "", "%C3%A9", "%F0%9F%98%80", "a=b", "%")))
-gets("query-str-odd", b"/query/str?q=%FF", b"/query/str?q=%ED%A0%80", b"/query/str?q=%zz", b"/query/str?q=%00", b"/query/str?q=\xc3\xa9", b"/query/str?q=\xe9")
+gets("query-str-odd", b"/query/str?q=%FF", b"/query/str?q=%ED%A0%80", b"/query/str?q=%zz", b"/query/str?q=%00")
 gets("query-str-odd", "/query/str?q", "/query/str?&&q=1", "/query/str?=1", "/query/str?q=1&", "/query/str?%71=1", "/query/str?q[]=1", "/query/str??q=1", "/query/str?q=a?b")
 gets("query-optional", "/query/optional", "/query/optional?q=1", "/query/optional?r=2&q=1", "/query/optional?r=", "/query/optional?q=", "/query/optional?q=None", "/query/optional?q=null", "/query/optional?q=x&r=y", "/query/optional?x=1")
 gets("query-required-optional", "/query/required-optional", "/query/required-optional?q=3", "/query/required-optional?q=", "/query/required-optional?q=null")

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import BaseModel
 
@@ -185,6 +186,16 @@ def conv_path(p: str):
 
 @app.get("/conv/int-str/{n:int}")
 def conv_int_as_str(n: str):
+    return n
+
+
+@app.get("/conv/uuid-typed/{u:uuid}")
+def conv_uuid_typed(u: UUID):
+    return [type(u).__name__, u]
+
+
+@app.get("/conv/float-int/{n:float}")
+def conv_float_as_int(n: int):
     return n
 
 
