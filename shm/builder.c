@@ -54,7 +54,7 @@ static void fill(struct build *b, uint32_t off, const void *src, size_t n)
 
 static struct fr_vec reserve_vec(struct build *b, size_t count, size_t size)
 {
-	struct fr_vec v = {0, (uint32_t)count};
+	struct fr_vec v = { 0, (uint32_t)count };
 
 	if (count)
 		v.off = reserve(b, count, size, 8);
@@ -71,7 +71,7 @@ static struct fr_vec put_vec(struct build *b, const void *src, size_t count, siz
 
 static struct fr_str put_text(struct build *b, const char *text, size_t len)
 {
-	struct fr_str s = {reserve(b, len + 1, 1, 1), (uint32_t)len};
+	struct fr_str s = { reserve(b, len + 1, 1, 1), (uint32_t)len };
 
 	fill(b, s.off, text, len);
 	return s;
@@ -134,7 +134,7 @@ static int merge_plain(struct build *b, uint32_t from, uint32_t to, struct plain
 	for (uint32_t i = from; i < to; i++) {
 		uint32_t route = b->plains[i].first;
 
-		p.accepts[i - from] = (struct fr_accept){route, b->m->routes[route].methods, 0};
+		p.accepts[i - from] = (struct fr_accept){ route, b->m->routes[route].methods, 0 };
 	}
 	n += fr_dfa_collect(b->dfa, p.path, p.len, p.accepts + n);
 	p.naccepts = fr_dfa_prune(p.accepts, n);
@@ -201,7 +201,7 @@ static void insert(struct build *b, struct fr_vec table, uint64_t hash, uint32_t
 
 	while (buckets[i].at)
 		i = (i + 1) & (table.count - 1);
-	buckets[i] = (struct fr_bucket){fr_hash_tag(hash), at};
+	buckets[i] = (struct fr_bucket){ fr_hash_tag(hash), at };
 }
 
 static void put_statics(struct build *b, struct fr_image *img)
@@ -230,7 +230,7 @@ static void put_state(struct build *b, const struct fr_image *img, uint32_t stat
 {
 	const struct fr_dfa_state *s = &b->dfa->states[state];
 	const struct fr_accept *accepts = b->dfa->accepts;
-	struct fr_state out = {0};
+	struct fr_state out = { 0 };
 
 	b->state_pass[state] = b->pass;
 	b->state_at[state] = reserve(b, 1, sizeof out, 8);
@@ -239,7 +239,7 @@ static void put_state(struct build *b, const struct fr_image *img, uint32_t stat
 	out.tails = put_vec(b, accepts + s->tails, s->ntails, sizeof *accepts);
 	for (uint32_t i = s->edges; i < s->edges + s->nedges; i++) {
 		const struct fr_dfa_edge *e = &b->dfa->edges[i];
-		struct fr_edge edge = {.from = b->state_at[state], .to = offset_of(b, e->to)};
+		struct fr_edge edge = { .from = b->state_at[state], .to = offset_of(b, e->to) };
 
 		b->edge_at[i] = reserve(b, 1, sizeof edge, 8);
 		edge.segment = put_text(b, e->text, e->len);
@@ -285,7 +285,9 @@ static void put_sides(struct build *b, struct fr_image *img)
 	n = img->sides.off;
 	for (uint32_t i = 0; i < b->m->nroutes; i++) {
 		const struct fr_manifest_route *r = &b->m->routes[i];
-		struct fr_side side = {.kind = r->side_kind, .route = i, .object = r->side_object};
+		struct fr_side side = { .kind = r->side_kind,
+			                .route = i,
+			                .object = r->side_object };
 
 		if (!r->side_kind)
 			continue;
@@ -300,29 +302,29 @@ static void put_sides(struct build *b, struct fr_image *img)
 static void put_step(struct build *b, const struct fr_manifest_step *s, uint32_t at)
 {
 	struct fr_step step = {
-	        .op = (uint8_t)s->op,
-	        .in = (uint8_t)(s->op == FR_OP_BODY || s->op == FR_OP_PYBODY ? FR_IN_BODY : s->in),
-	        .fast = (uint8_t)s->fast,
-	        .mode = (uint8_t)s->mode,
-	        .flags = (uint16_t)s->flags,
-	        .default_mode = (uint16_t)s->default_mode,
-	        .slot = (uint16_t)s->slot,
-	        .mark = (uint16_t)s->mark,
-	        .cache = (uint16_t)s->cache,
-	        .jump = s->jump,
-	        .object = s->object,
-	        .object2 = s->object2,
-	        .object3 = s->object3,
-	        .object4 = s->object4,
-	        .place = s->place,
-	        .name = put_string(b, s->name),
-	        .alias = put_string(b, s->alias),
-	        .args = reserve_vec(b, s->nargs, sizeof(struct fr_arg)),
+		.op = (uint8_t)s->op,
+		.in = (uint8_t)(s->op == FR_OP_BODY || s->op == FR_OP_PYBODY ? FR_IN_BODY : s->in),
+		.fast = (uint8_t)s->fast,
+		.mode = (uint8_t)s->mode,
+		.flags = (uint16_t)s->flags,
+		.default_mode = (uint16_t)s->default_mode,
+		.slot = (uint16_t)s->slot,
+		.mark = (uint16_t)s->mark,
+		.cache = (uint16_t)s->cache,
+		.jump = s->jump,
+		.object = s->object,
+		.object2 = s->object2,
+		.object3 = s->object3,
+		.object4 = s->object4,
+		.place = s->place,
+		.name = put_string(b, s->name),
+		.alias = put_string(b, s->alias),
+		.args = reserve_vec(b, s->nargs, sizeof(struct fr_arg)),
 	};
 
 	for (uint32_t i = 0; i < s->nargs; i++) {
-		struct fr_arg arg = {.name = put_string(b, s->args[i].name),
-		                     .slot = s->args[i].slot};
+		struct fr_arg arg = { .name = put_string(b, s->args[i].name),
+			              .slot = s->args[i].slot };
 
 		fill(b, step.args.off + i * (uint32_t)sizeof arg, &arg, sizeof arg);
 	}
@@ -335,7 +337,7 @@ static struct fr_vec put_params(struct build *b, const struct fr_manifest_route 
 	uint32_t segment = 0;
 
 	for (uint32_t i = 0; i < r->params.count; i++) {
-		struct fr_path_param p = {.conv = FR_CONV_REGEX};
+		struct fr_path_param p = { .conv = FR_CONV_REGEX };
 
 		if (r->pattern) {
 			while (r->pattern[segment].conv < 0)
@@ -353,24 +355,24 @@ static void put_route(struct build *b, const struct fr_manifest_route *r, uint32
                       struct fr_vec steps)
 {
 	struct fr_route route = {
-	        .kind = r->kind,
-	        .methods = r->methods,
-	        .method_names = put_strings(b, &r->method_names),
-	        .path = put_string(b, r->path),
-	        .name = put_string(b, r->name),
-	        .endpoint = put_string(b, r->endpoint),
-	        .file = put_string(b, r->file),
-	        .line = r->line,
-	        .object = r->object,
-	        .params = put_params(b, r),
-	        .steps = steps,
-	        .nslots = (uint16_t)r->nslots,
-	        .nmarks = (uint16_t)r->nmarks,
-	        .ncaches = (uint16_t)r->ncaches,
-	        .flags = (uint16_t)r->flags,
-	        .status = r->status,
-	        .body = r->body,
-	        .max_body = r->max_body,
+		.kind = r->kind,
+		.methods = r->methods,
+		.method_names = put_strings(b, &r->method_names),
+		.path = put_string(b, r->path),
+		.name = put_string(b, r->name),
+		.endpoint = put_string(b, r->endpoint),
+		.file = put_string(b, r->file),
+		.line = r->line,
+		.object = r->object,
+		.params = put_params(b, r),
+		.steps = steps,
+		.nslots = (uint16_t)r->nslots,
+		.nmarks = (uint16_t)r->nmarks,
+		.ncaches = (uint16_t)r->ncaches,
+		.flags = (uint16_t)r->flags,
+		.status = r->status,
+		.body = r->body,
+		.max_body = r->max_body,
 	};
 
 	for (uint32_t i = 0; i < r->nsteps; i++)
@@ -389,7 +391,7 @@ static void put_routes(struct build *b, struct fr_image *img)
 	img->steps = reserve_vec(b, at, sizeof(struct fr_step));
 	at = img->steps.off;
 	for (uint32_t i = 0; i < m->nroutes; i++) {
-		struct fr_vec steps = {at, m->routes[i].nsteps};
+		struct fr_vec steps = { at, m->routes[i].nsteps };
 
 		put_route(b, &m->routes[i], img->routes.off + i * (uint32_t)sizeof(struct fr_route),
 		          steps);
@@ -403,12 +405,12 @@ static void emit(struct build *b, const uint8_t fingerprint[32])
 {
 	const struct fr_manifest *m = b->m;
 	struct fr_image img = {
-	        .magic = FR_IMAGE_MAGIC,
-	        .version = FR_IMAGE_VERSION,
-	        .seed = b->seed,
-	        .app_flags = m->app_flags,
-	        .nobjects = m->objects.count,
-	        .nplaces = m->nplaces,
+		.magic = FR_IMAGE_MAGIC,
+		.version = FR_IMAGE_VERSION,
+		.seed = b->seed,
+		.app_flags = m->app_flags,
+		.nobjects = m->objects.count,
+		.nplaces = m->nplaces,
 	};
 
 	b->pass++;
@@ -451,7 +453,8 @@ static int build_image(struct build *b, const uint8_t fingerprint[32], struct fr
 	b->edge_at = calloc(b->dfa->nedges + 1, sizeof *b->edge_at);
 	if (!b->state_at || !b->state_pass || !b->state_list || !b->edge_at ||
 	    collect_plains(b) < 0)
-		return fr_diag_set(diag, FR_ENOMEM, "routes", "out of memory while building the image");
+		return fr_diag_set(diag, FR_ENOMEM, "routes",
+		                   "out of memory while building the image");
 	emit(b, fingerprint);
 	measured = b->end;
 	if (measured > FR_IMAGE_MAX)
@@ -476,7 +479,7 @@ void fr_image_fingerprint(const char *manifest, size_t len, uint8_t ret[32])
 int fr_image_build(const char *manifest, size_t len, uint64_t seed, struct fr_image_buf *ret,
                    struct fr_diag *diag)
 {
-	struct build b = {.seed = seed};
+	struct build b = { .seed = seed };
 	struct fr_manifest *m = NULL;
 	uint8_t fingerprint[32];
 	int rc = fr_manifest_read(manifest, len, FR_MANIFEST_MAX, &m, diag);

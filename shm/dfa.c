@@ -49,7 +49,8 @@ struct work {
 
 static int no_memory(struct work *w)
 {
-	return fr_diag_set(w->diag, FR_ENOMEM, "routes", "out of memory while compiling the routes");
+	return fr_diag_set(w->diag, FR_ENOMEM, "routes",
+	                   "out of memory while compiling the routes");
 }
 
 /* Makes room for one more element. */
@@ -93,7 +94,7 @@ static int table_reserve(struct work *w, struct table *t,
                          uint64_t (*hash)(const struct work *, uint32_t))
 {
 	size_t want = t->slots ? (t->mask + 1) * 2 : 64;
-	struct table new = {.mask = want - 1, .used = t->used};
+	struct table new = { .mask = want - 1, .used = t->used };
 
 	if (t->slots && t->used * 2 < t->mask + 1)
 		return 0;
@@ -123,7 +124,7 @@ static int new_node(struct work *w, uint32_t *ret)
 
 	if (rc < 0)
 		return rc;
-	w->nodes[w->nnodes] = (struct node){.routes = FR_NONE32, .tails = FR_NONE32};
+	w->nodes[w->nnodes] = (struct node){ .routes = FR_NONE32, .tails = FR_NONE32 };
 	*ret = (uint32_t)w->nnodes++;
 	return 0;
 }
@@ -236,7 +237,7 @@ uint32_t fr_dfa_prune(struct fr_accept *list, uint32_t n)
 static struct fr_accept accept_of(const struct fr_manifest *m, uint32_t index)
 {
 	const struct fr_manifest_route *r = &m->routes[index];
-	struct fr_accept a = {.route = index, .methods = r->methods};
+	struct fr_accept a = { .route = index, .methods = r->methods };
 
 	for (uint32_t i = 0; i < r->npattern; i++) {
 		if (r->pattern[i].conv >= 0)
@@ -346,8 +347,8 @@ static int intern(struct work *w, uint32_t *ret)
 	}
 	if (rc < 0)
 		return rc;
-	dfa->states[dfa->nstates] = (struct fr_dfa_state){.members = (uint32_t)w->nmembers,
-	                                                  .nmembers = (uint32_t)n};
+	dfa->states[dfa->nstates] =
+		(struct fr_dfa_state){ .members = (uint32_t)w->nmembers, .nmembers = (uint32_t)n };
 	w->nmembers += n;
 	w->sets.slots[at] = dfa->nstates + 1;
 	w->sets.used++;
@@ -369,8 +370,8 @@ static int list_branches(struct work *w, uint32_t state)
 
 			if (rc < 0)
 				return rc;
-			w->branches[w->nbranches++] = (struct branch){
-			        w->nodes[child].text, w->nodes[child].len, child};
+			w->branches[w->nbranches++] =
+				(struct branch){ w->nodes[child].text, w->nodes[child].len, child };
 		}
 	}
 	if (w->nbranches)
@@ -382,7 +383,7 @@ static int list_branches(struct work *w, uint32_t state)
 static int expand_literals(struct work *w, uint32_t state)
 {
 	struct fr_dfa *dfa = w->dfa;
-	struct fr_dfa_edge edge = {.from = state};
+	struct fr_dfa_edge edge = { .from = state };
 	uint32_t first = dfa->nedges;
 	int rc = list_branches(w, state);
 
@@ -416,7 +417,7 @@ static int expand(struct work *w, uint32_t state)
 		rc = collect_accepts(w, state, 1);
 	if (rc == 0)
 		rc = expand_literals(w, state);
-	for (enum fr_class class = 0; rc == 0 && class < FR_CLASSES; class++) {
+	for (enum fr_class class = 0; rc == 0 && class < FR_CLASSES; class ++) {
 		rc = add_class(w, state, class);
 		if (rc == 0)
 			rc = intern(w, &to);
@@ -428,7 +429,7 @@ static int expand(struct work *w, uint32_t state)
 
 int fr_dfa_build(const struct fr_manifest *m, struct fr_dfa **ret, struct fr_diag *diag)
 {
-	struct work w = {.manifest = m, .diag = diag};
+	struct work w = { .manifest = m, .diag = diag };
 	uint32_t root, start, with_params = 0;
 	int rc = FR_ENOMEM;
 
@@ -483,12 +484,12 @@ void fr_dfa_free(struct fr_dfa *dfa)
 static uint32_t follow(const struct fr_dfa *dfa, const struct fr_dfa_state *s, const char *text,
                        size_t len)
 {
-	struct branch key = {.text = text, .len = (uint32_t)len};
+	struct branch key = { .text = text, .len = (uint32_t)len };
 	uint32_t lo = s->edges, hi = s->edges + s->nedges;
 
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
-		struct branch b = {.text = dfa->edges[mid].text, .len = dfa->edges[mid].len};
+		struct branch b = { .text = dfa->edges[mid].text, .len = dfa->edges[mid].len };
 		int c = by_text(&key, &b);
 
 		if (!c)
@@ -524,7 +525,8 @@ uint32_t fr_dfa_collect(const struct fr_dfa *dfa, const char *path, size_t len,
 		if (state != FR_NONE32) {
 			s = &dfa->states[state];
 			if (ret && s->naccepts)
-				memcpy(ret + n, dfa->accepts + s->accepts, s->naccepts * sizeof *ret);
+				memcpy(ret + n, dfa->accepts + s->accepts,
+				       s->naccepts * sizeof *ret);
 			n += s->naccepts;
 		}
 		break;

@@ -54,8 +54,7 @@ static inline uint64_t fr_hash(uint64_t seed, const char *p, size_t len)
 	for (; len > 16; p += 16, len -= 16)
 		h = fr_hash_fold(fr_hash_word(p, 8) ^ FR_HASH_K1, fr_hash_word(p + 8, 8) ^ h);
 	if (len > 8)
-		h = fr_hash_fold(fr_hash_word(p, 8) ^ FR_HASH_K1,
-		                 fr_hash_word(p + len - 8, 8) ^ h);
+		h = fr_hash_fold(fr_hash_word(p, 8) ^ FR_HASH_K1, fr_hash_word(p + len - 8, 8) ^ h);
 	else
 		h = fr_hash_fold(fr_hash_word(p, len) ^ FR_HASH_K1, h);
 	return fr_hash_fold(h ^ FR_HASH_K0, FR_HASH_K2);
@@ -80,7 +79,7 @@ static inline uint32_t fr_hash_tag(uint64_t hash)
 
 static inline bool fr_hash_is_uuid(const char *p, size_t len)
 {
-	static const uint8_t groups[] = {8, 4, 4, 4, 12};
+	static const uint8_t groups[] = { 8, 4, 4, 4, 12 };
 	size_t at = 0;
 
 	for (size_t g = 0; g < sizeof groups; g++) {
@@ -126,7 +125,8 @@ static inline bool fr_hash_takes(enum fr_conv conv, enum fr_class class)
 	case FR_CONV_INT:
 		return class == FR_CLASS_INT || class == FR_CLASS_INT_UUID;
 	case FR_CONV_FLOAT:
-		return class == FR_CLASS_FLOAT || class == FR_CLASS_INT || class == FR_CLASS_INT_UUID;
+		return class == FR_CLASS_FLOAT || class == FR_CLASS_INT ||
+		       class == FR_CLASS_INT_UUID;
 	case FR_CONV_UUID:
 		return class == FR_CLASS_UUID || class == FR_CLASS_INT_UUID;
 	default:

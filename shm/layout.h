@@ -49,7 +49,8 @@ struct fr_image {
 	struct fr_vec routes; /* struct fr_route, in declaration order */
 	struct fr_vec statics; /* struct fr_bucket of struct fr_static: whole static paths */
 	struct fr_vec edges; /* struct fr_bucket of struct fr_edge: (state, segment) -> state */
-	struct fr_vec states; /* uint32_t: offsets of struct fr_state, ascending; the first is the start */
+	struct fr_vec
+		states; /* uint32_t: offsets of struct fr_state, ascending; the first is the start */
 	struct fr_vec sides; /* struct fr_side, in declaration order */
 	struct fr_vec object_names; /* struct fr_str: what each id stands for */
 	struct fr_vec steps; /* struct fr_step: those of all routes, in order, without gaps */
@@ -137,7 +138,8 @@ struct fr_path_param {
 enum fr_op {
 	FR_OP_MARK = 1, /* remember the number of errors in marks[mark] */
 	FR_OP_PARAM = 2, /* one scalar or sequence parameter -> slot */
-	FR_OP_PYPARAM = 3, /* object(values, starlette mapping) -> (value, errors): parameter models, several aliases */
+	FR_OP_PYPARAM =
+		3, /* object(values, starlette mapping) -> (value, errors): parameter models, several aliases */
 	FR_OP_BODY = 4, /* one body field -> slot */
 	FR_OP_PYBODY = 5, /* await object(body) -> (dict, errors); dict by name into args' slots */
 	FR_OP_SPECIAL = 6, /* enum fr_special -> slot */
@@ -162,12 +164,20 @@ enum fr_special {
 	FR_SPECIAL_SCOPES = 5, /* object: list of scopes, a new SecurityScopes each time */
 };
 
-enum fr_default { FR_DEFAULT_REQUIRED = 0, FR_DEFAULT_CONST = 1, FR_DEFAULT_COPY = 2, FR_DEFAULT_CALL = 3 };
+enum fr_default {
+	FR_DEFAULT_REQUIRED = 0,
+	FR_DEFAULT_CONST = 1,
+	FR_DEFAULT_COPY = 2,
+	FR_DEFAULT_CALL = 3
+};
 
 enum fr_serialize {
-	FR_SERIALIZE_ENCODER = 1, /* no response model, default class: jsonable_encoder + json.dumps, or C where equal */
-	FR_SERIALIZE_FIELD_JSON = 2, /* response model, default class: validate, then the serializer's to_json */
-	FR_SERIALIZE_CLASS = 3, /* object2(content): a response class of the route's own; content by field or encoder */
+	FR_SERIALIZE_ENCODER =
+		1, /* no response model, default class: jsonable_encoder + json.dumps, or C where equal */
+	FR_SERIALIZE_FIELD_JSON =
+		2, /* response model, default class: validate, then the serializer's to_json */
+	FR_SERIALIZE_CLASS =
+		3, /* object2(content): a response class of the route's own; content by field or encoder */
 	FR_SERIALIZE_PYTHON = 4, /* await object2(run's view): streams, SSE and the like */
 };
 
@@ -175,7 +185,8 @@ enum fr_step_flag {
 	FR_STEP_SEQUENCE = 1, /* PARAM: all values as a list */
 	FR_STEP_VALIDATE_DEFAULT = 2,
 	FR_STEP_EMBED = 4, /* BODY: the field is body[alias] */
-	FR_STEP_DIRECT_JSON = 8, /* BODY: validate_json is proven equal to json.loads + validate_python */
+	FR_STEP_DIRECT_JSON =
+		8, /* BODY: validate_json is proven equal to json.loads + validate_python */
 	FR_STEP_USE_CACHE = 16, /* CALL */
 	FR_STEP_FUNCTION_SCOPE = 32, /* CALL of a generator: exits before the response is sent */
 	FR_STEP_VALIDATE_RESPONSE = 64, /* RESPOND: a response field exists */
@@ -195,10 +206,13 @@ struct fr_step {
 	uint16_t reserved;
 	uint32_t jump; /* step number within the route */
 	uint32_t object; /* callable; validator of PARAM, BODY; RESPOND: response validator */
-	uint32_t object2; /* default value or factory; RESPOND: response class, or function of PYTHON */
-	uint32_t object3; /* RESPOND: the serializer; PARAM and BODY: the ModelField, for errors' sake */
+	uint32_t
+		object2; /* default value or factory; RESPOND: response class, or function of PYTHON */
+	uint32_t
+		object3; /* RESPOND: the serializer; PARAM and BODY: the ModelField, for errors' sake */
 	uint32_t object4; /* RESPOND: dict of keyword arguments for to_json, or none */
-	uint32_t place; /* CALL, ENDPOINT of mode SYNC/GEN: index of this callable's placement record */
+	uint32_t
+		place; /* CALL, ENDPOINT of mode SYNC/GEN: index of this callable's placement record */
 	struct fr_str name; /* Python name of the parameter; module.qualname of a callable */
 	struct fr_str alias; /* key in the request; lower case for headers */
 	struct fr_vec args; /* struct fr_arg: keyword arguments of CALL and ENDPOINT */
@@ -221,10 +235,12 @@ struct fr_arg {
 struct fr_accept {
 	uint32_t route;
 	uint32_t methods; /* mask of enum fr_method, and FR_ACCEPT_TAIL */
-	uint64_t segments; /* bit n: segment n is a parameter, so bits are in the order of fr_route.params */
+	uint64_t
+		segments; /* bit n: segment n is a parameter, so bits are in the order of fr_route.params */
 };
 
-#define FR_ACCEPT_TAIL (1u << 31) /* the last parameter is the rest of the path, from its segment on */
+#define FR_ACCEPT_TAIL                                                                             \
+	(1u << 31) /* the last parameter is the rest of the path, from its segment on */
 #define FR_MAX_SEGMENTS 64 /* of a route with parameters */
 
 /*
@@ -240,7 +256,8 @@ struct fr_bucket {
 /* A path that was declared without parameters. */
 struct fr_static {
 	struct fr_str path;
-	struct fr_vec accepts; /* struct fr_accept, routes with parameters that match the path included */
+	struct fr_vec
+		accepts; /* struct fr_accept, routes with parameters that match the path included */
 };
 
 /* The way from a state on, by a segment that is spelled out somewhere. */
@@ -266,7 +283,8 @@ enum fr_class {
 /* Records lie beside those they lead to, rather than by kind: a lookup then touches few cache lines. */
 struct fr_state {
 	struct fr_vec accepts; /* struct fr_accept: routes that end here */
-	struct fr_vec tails; /* struct fr_accept: routes whose last parameter is a path that starts here */
+	struct fr_vec
+		tails; /* struct fr_accept: routes whose last parameter is a path that starts here */
 	uint32_t next[FR_CLASSES]; /* offsets of states; 0: no way on */
 	uint32_t edge; /* 0: no literals; offset of the only edge; FR_NONE32: several, in edges */
 };

@@ -33,9 +33,11 @@ uint32_t fr_method_bit(const char *name, size_t len)
 		const char *name;
 		uint32_t len, bit;
 	} known[] = {
-	        {"GET", 3, FR_GET},     {"POST", 4, FR_POST},   {"PUT", 3, FR_PUT},
-	        {"DELETE", 6, FR_DELETE}, {"PATCH", 5, FR_PATCH}, {"HEAD", 4, FR_HEAD},
-	        {"OPTIONS", 7, FR_OPTIONS}, {"TRACE", 5, FR_TRACE}, {"CONNECT", 7, FR_CONNECT},
+		{ "GET", 3, FR_GET },         { "POST", 4, FR_POST },
+		{ "PUT", 3, FR_PUT },         { "DELETE", 6, FR_DELETE },
+		{ "PATCH", 5, FR_PATCH },     { "HEAD", 4, FR_HEAD },
+		{ "OPTIONS", 7, FR_OPTIONS }, { "TRACE", 5, FR_TRACE },
+		{ "CONNECT", 7, FR_CONNECT },
 	};
 
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -85,11 +87,11 @@ static void consider(struct lookup *l, struct fr_vec accepts, size_t len)
 
 	for (uint32_t i = 0; i < accepts.count && a[i].route < l->full.route; i++) {
 		if (takes(l, &a[i])) {
-			l->full = (struct pick){a[i].route, &a[i], len};
+			l->full = (struct pick){ a[i].route, &a[i], len };
 			return;
 		}
 		if (a[i].route < l->partial.route)
-			l->partial = (struct pick){a[i].route, &a[i], len};
+			l->partial = (struct pick){ a[i].route, &a[i], len };
 	}
 }
 
@@ -202,18 +204,19 @@ static int find_sides(struct lookup *l, const char *path, size_t len, fr_side_fn
 		s = &sides[i];
 		if (s->route > l->full.route)
 			break;
-		if (s->prefix.len > len || memcmp(fr_str_in(l->img, s->prefix), path, s->prefix.len))
+		if (s->prefix.len > len ||
+		    memcmp(fr_str_in(l->img, s->prefix), path, s->prefix.len))
 			continue;
 		rc = side(side_arg, s, path, len);
 		if (rc < 0)
 			return rc;
 		if (rc == FR_MATCH_FULL) {
-			l->full = (struct pick){.route = s->route};
+			l->full = (struct pick){ .route = s->route };
 			*ret_full = i;
 			break;
 		}
 		if (rc == FR_MATCH_METHOD && s->route < l->partial.route) {
-			l->partial = (struct pick){.route = s->route};
+			l->partial = (struct pick){ .route = s->route };
 			*ret_partial = i;
 		}
 	}
@@ -246,7 +249,7 @@ int fr_route_find(const struct fr_image *img, uint32_t method, struct fr_span me
                   const char *path, size_t len, fr_side_fn *side, void *side_arg,
                   struct fr_match *ret_match)
 {
-	struct lookup l = {.img = img, .method = method, .method_name = method_name};
+	struct lookup l = { .img = img, .method = method, .method_name = method_name };
 	uint32_t full_side = FR_NONE32, partial_side = FR_NONE32;
 	const struct pick *won;
 	int rc;
@@ -262,7 +265,7 @@ int fr_route_find(const struct fr_image *img, uint32_t method, struct fr_span me
 			return rc;
 	}
 	won = l.full.route != FR_NONE32 ? &l.full : &l.partial;
-	ret_match->kind = won == &l.full             ? FR_MATCH_FULL
+	ret_match->kind = won == &l.full            ? FR_MATCH_FULL
 	                  : won->route != FR_NONE32 ? FR_MATCH_METHOD
 	                                            : FR_MATCH_NONE;
 	ret_match->route = won->route;
@@ -278,7 +281,7 @@ int fr_route_redirect(const struct fr_image *img, const char *path, size_t len, 
                       void *side_arg, size_t *ret_len, int *ret_add)
 {
 	char stack[FR_REDIRECT_STACK], *copy = NULL;
-	struct fr_span none = {"", 0};
+	struct fr_span none = { "", 0 };
 	struct fr_match match;
 	size_t other = len;
 	int rc, add;

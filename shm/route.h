@@ -24,7 +24,8 @@ struct fr_span {
 enum fr_match_kind {
 	FR_MATCH_NONE = 0, /* 404, or a slash redirect */
 	FR_MATCH_FULL = 1,
-	FR_MATCH_METHOD = 2, /* the path matches, the method does not: 405 with this route's methods */
+	FR_MATCH_METHOD =
+		2, /* the path matches, the method does not: 405 with this route's methods */
 };
 
 struct fr_match {
@@ -64,7 +65,7 @@ int fr_route_find(const struct fr_image *img, uint32_t method, struct fr_span me
  * when the application has redirect_slashes off), or a negative number: what
  * side returned, or FR_ENOMEM.
  */
-int fr_route_redirect(const struct fr_image *img, const char *path, size_t len,
-                      fr_side_fn *side, void *side_arg, size_t *ret_len, int *ret_add);
+int fr_route_redirect(const struct fr_image *img, const char *path, size_t len, fr_side_fn *side,
+                      void *side_arg, size_t *ret_len, int *ret_add);
 
 #endif

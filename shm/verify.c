@@ -157,8 +157,8 @@ static int check_ids(const struct verifier *v, const struct fr_step *s, const st
 /* What an op can't do without. */
 static int check_needs(const struct verifier *v, const struct fr_step *s)
 {
-	const uint32_t callers = OP(FR_OP_PYPARAM) | OP(FR_OP_PYBODY) | OP(FR_OP_CALL) |
-	                         OP(FR_OP_ENDPOINT);
+	const uint32_t callers =
+		OP(FR_OP_PYPARAM) | OP(FR_OP_PYBODY) | OP(FR_OP_CALL) | OP(FR_OP_ENDPOINT);
 
 	if (ANY_OF(s->op, callers) && s->object == FR_NONE32)
 		return bad(v, "object", "missing");
@@ -244,8 +244,8 @@ static int check_methods(const struct verifier *v, const struct fr_route *r)
 
 static int check_route(struct verifier *v, const struct fr_route *r, uint32_t index)
 {
-	const char *strings[] = {"path", "name", "endpoint", "file"};
-	const struct fr_str values[] = {r->path, r->name, r->endpoint, r->file};
+	const char *strings[] = { "path", "name", "endpoint", "file" };
+	const struct fr_str values[] = { r->path, r->name, r->endpoint, r->file };
 	int rc = check_range(v, "kind", r->kind, FR_ROUTE_PLAN, FR_ROUTE_ASGI);
 
 	for (int i = 0; rc == 0 && i < 4; i++)
@@ -464,7 +464,8 @@ static int check_states(struct verifier *v)
 
 	for (uint32_t i = 0; rc == 0 && i < states.count; i++) {
 		at(v, "states", i);
-		if (!inside(v, list[i], 1, sizeof(struct fr_state)) || (i && list[i] <= list[i - 1]))
+		if (!inside(v, list[i], 1, sizeof(struct fr_state)) ||
+		    (i && list[i] <= list[i - 1]))
 			rc = bad(v, "", "%u is not inside, or out of order", list[i]);
 	}
 	for (uint32_t i = 0; rc == 0 && i < states.count; i++) {
@@ -485,11 +486,12 @@ static int check_sides(struct verifier *v)
 	for (uint32_t i = 0; rc == 0 && i < sides.count; i++) {
 		at(v, "sides", i);
 		rc = check_range(v, "kind", s[i].kind, FR_SIDE_REGEX, FR_SIDE_ROUTE);
-		if (rc == 0 && (s[i].route >= v->img->routes.count ||
-		                (i && s[i].route <= s[i - 1].route)))
+		if (rc == 0 &&
+		    (s[i].route >= v->img->routes.count || (i && s[i].route <= s[i - 1].route)))
 			rc = bad(v, "route", "%u is out of range or out of order", s[i].route);
 		if (rc == 0 && s[i].object >= v->img->nobjects)
-			rc = bad(v, "object", "%u, but there are %u", s[i].object, v->img->nobjects);
+			rc = bad(v, "object", "%u, but there are %u", s[i].object,
+			         v->img->nobjects);
 		if (rc == 0)
 			rc = check_str(v, "prefix", s[i].prefix);
 	}
@@ -501,7 +503,7 @@ static int check_sides(struct verifier *v)
 int fr_image_verify(const void *p, size_t size, struct fr_diag *diag)
 {
 	const struct fr_image *img = p;
-	struct verifier v = {.img = img, .size = size, .diag = diag};
+	struct verifier v = { .img = img, .size = size, .diag = diag };
 	int rc;
 
 	if (size < sizeof *img || (uintptr_t)p % 8)
@@ -515,7 +517,8 @@ int fr_image_verify(const void *p, size_t size, struct fr_diag *diag)
 		return bad(&v, "size", "%u, but there are %zu bytes", img->size, size);
 	rc = check_range(&v, "app_flags", img->app_flags, 0, FR_APP_DEBUG * 2 - 1);
 	if (rc == 0 && img->nobjects != img->object_names.count)
-		rc = bad(&v, "nobjects", "%u, but %u names", img->nobjects, img->object_names.count);
+		rc = bad(&v, "nobjects", "%u, but %u names", img->nobjects,
+		         img->object_names.count);
 	if (rc == 0)
 		rc = check_str(&v, "app_name", img->app_name);
 	if (rc == 0)
