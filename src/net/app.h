@@ -19,33 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http/head.h"
+
 struct fr_exchange; /* one request and its answer */
 struct fr_conn;
-
-struct fr_bytes {
-	const char *p;
-	size_t len;
-};
-
-struct fr_field {
-	struct fr_bytes name; /* lower case in requests */
-	struct fr_bytes value; /* without surrounding white space */
-};
-
-/* A request's head, valid and checked (RFC 9110, 9112). */
-struct fr_head {
-	struct fr_bytes method;
-	struct fr_bytes target; /* as received */
-	struct fr_bytes raw_path; /* target up to '?', still percent-encoded */
-	struct fr_bytes path; /* percent-decoded bytes of it (not checked for UTF-8) */
-	struct fr_bytes query; /* after '?', as received; empty if none */
-	uint8_t major, minor;
-	bool keep_alive;
-	bool has_body; /* a non-empty body is announced */
-	int64_t content_length; /* -1: chunked or none */
-	const struct fr_field *fields;
-	size_t nfields;
-};
 
 enum fr_body_mode {
 	FR_BODY_BUFFER, /* call on_request once, with the whole body */
@@ -73,7 +50,10 @@ struct fr_app {
 	/* BUFFER: head and whole body are there.  STREAM: the head is. */
 	void (*on_request)(void *data, struct fr_exchange *x);
 
-	/* STREAM only: a piece (len > 0), or the end (last, len may be 0). */
+	/*
+	 * STREAM only: a piece (len > 0), or the end (last, len may be 0).  The
+	 * bytes are there during the call only.
+	 */
 	void (*on_body)(void *data, struct fr_exchange *x, const char *p, size_t len, bool last);
 
 	/* The write queue, once reported full, has drained below its low mark. */
@@ -82,9 +62,17 @@ struct fr_app {
 	/*
 	 * The last call for this exchange: the answer is written (ok) or will
 	 * never be (the client left, a timeout, a failure).  An application that
-	 * still runs learns of the disconnect here.
+	 * still runs learns of the disconnect here.  It follows every on_head,
+	 * even where on_request never came (a body too large, or cut off).
 	 */
 	void (*on_close)(void *data, struct fr_exchange *x, bool ok);
+
+	/*
+	 * May be NULL.  The whole request is there and the client has closed its
+	 * sending side: it may be gone, or it may wait for the answer, which is
+	 * still written.  At most once an exchange.
+	 */
+	void (*on_half_close)(void *data, struct fr_exchange *x);
 };
 
 const struct fr_head *fr_exchange_head(const struct fr_exchange *x);

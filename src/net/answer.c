@@ -1,0 +1,360 @@
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "net/conn.h"
+
+static struct fr_conn *conn_of(const struct fr_exchange *x)
+{
+	return FR_CONTAINER_OF((struct fr_exchange *)(uintptr_t)x, struct fr_conn, x);
+}
+
+const struct fr_head *fr_exchange_head(const struct fr_exchange *x)
+{
+	return &conn_of(x)->head->parser.head;
+}
+
+struct fr_bytes fr_exchange_body(const struct fr_exchange *x)
+{
+	return x->body;
+}
+
+void fr_exchange_set_data(struct fr_exchange *x, void *data)
+{
+	x->data = data;
+}
+
+void *fr_exchange_data(const struct fr_exchange *x)
+{
+	return x->data;
+}
+
+bool fr_exchange_started(const struct fr_exchange *x)
+{
+	return conn_of(x)->tx != FR_TX_NONE;
+}
+
+const char *fr_exchange_client(const struct fr_exchange *x, int *ret_port)
+{
+	struct fr_conn *c = conn_of(x);
+
+	*ret_port = -1;
+	if (c->peer.any.sa_family == AF_INET) {
+		*ret_port = ntohs(c->peer.v4.sin_port);
+		if (!c->client[0])
+			inet_ntop(AF_INET, &c->peer.v4.sin_addr, c->client, sizeof(c->client));
+	} else if (c->peer.any.sa_family == AF_INET6) {
+		*ret_port = ntohs(c->peer.v6.sin6_port);
+		if (!c->client[0])
+			inet_ntop(AF_INET6, &c->peer.v6.sin6_addr, c->client, sizeof(c->client));
+	}
+	return c->client;
+}
+
+/* Most applications never ask, so the text is made at the first question. */
+const char *fr_exchange_server(const struct fr_exchange *x, int *ret_port)
+{
+	struct fr_conn *c = conn_of(x);
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+		struct sockaddr_un un;
+		struct sockaddr_storage room;
+	} at;
+	socklen_t len = sizeof(at);
+	char text[sizeof(at.un.sun_path) + 1] = "";
+
+	if (!c->server) {
+		memset(&at, 0, sizeof(at));
+		c->server_port = -1;
+		if (c->dead || getsockname(c->fd, &at.any, &len)) {
+			*ret_port = -1;
+			return "";
+		}
+		if (at.any.sa_family == AF_INET) {
+			inet_ntop(AF_INET, &at.v4.sin_addr, text, sizeof(text));
+			c->server_port = ntohs(at.v4.sin_port);
+		} else if (at.any.sa_family == AF_INET6) {
+			inet_ntop(AF_INET6, &at.v6.sin6_addr, text, sizeof(text));
+			c->server_port = ntohs(at.v6.sin6_port);
+		} else if (at.any.sa_family == AF_UNIX && len > offsetof(struct sockaddr_un, sun_path)) {
+			memcpy(text, at.un.sun_path, sizeof(at.un.sun_path));
+		}
+		c->server = strdup(text);
+	}
+	*ret_port = c->server_port;
+	return c->server ? c->server : "";
+}
+
+void fr_exchange_pause(struct fr_exchange *x)
+{
+	x->paused = true;
+}
+
+void fr_exchange_resume(struct fr_exchange *x)
+{
+	struct fr_conn *c = conn_of(x);
+
+	if (!x->paused)
+		return;
+	x->paused = false;
+	fr_conn_defer(c);
+}
+
+void fr_exchange_abort(struct fr_exchange *x)
+{
+	fr_conn_fail(conn_of(x));
+}
+
+/*
+ * A body that was not read to its end stands between this answer and the
+ * next request.  A short rest is read and forgotten; else the connection ends.
+ */
+static bool rest_is_short(const struct fr_conn *c)
+{
+	const struct fr_parser *p = &c->head->parser;
+
+	if (c->rx != FR_RX_BODY)
+		return true;
+	if (c->expect || p->chunked)
+		return false;
+	return (uint64_t)p->head.content_length - c->body_seen <= FR_SMALL_REST;
+}
+
+/* Settles how the answer is framed and whether the connection outlives it. */
+static void decide(struct fr_conn *c, unsigned status, int64_t length, bool chunked, bool close)
+{
+	const struct fr_head *h = &c->head->parser.head;
+	bool head = h->method.len == 4 && !memcmp(h->method.p, "HEAD", 4);
+	bool pending = c->in && c->in->rd < c->in->wr;
+
+	c->no_body = head || status == 204 || status == 304;
+	c->chunked = chunked && length < 0 && h->minor > 0;
+	c->answer_left = c->no_body ? -1 : length;
+	c->keep = !close && h->keep_alive && !c->srv->draining && (!c->eof || pending) &&
+	          rest_is_short(c);
+	if (!c->no_body && !c->chunked && length < 0)
+		c->keep = false;
+	c->tx = FR_TX_STARTED;
+}
+
+static const char *connection_of(const struct fr_conn *c)
+{
+	if (!c->keep)
+		return "close";
+	return c->head->parser.head.minor ? NULL : "keep-alive";
+}
+
+static const struct fr_emit_date *date_of(struct fr_server *s)
+{
+	fr_emit_date_set(&s->date, (time_t)ev_now(s->loop));
+	return &s->date;
+}
+
+/* Makes the head where the cork ends; it is sent, or held, from there. */
+static int make_head(struct fr_conn *c, const struct fr_emit *e, struct fr_bytes *ret)
+{
+	char *p = fr_cork_room(c->srv, fr_emit_bound(e));
+
+	if (!p)
+		return FR_ENOMEM;
+	ret->p = p;
+	ret->len = (size_t)(fr_emit_head(e, p) - p);
+	return 0;
+}
+
+static int may_start(const struct fr_conn *c, unsigned status)
+{
+	if (c->dead)
+		return FR_EPIPE;
+	if (!c->x.active || c->tx != FR_TX_NONE || status < 200 || status > 999)
+		return FR_EINVAL;
+	return 0;
+}
+
+int fr_exchange_start(struct fr_exchange *x, unsigned status, const struct fr_field *fields,
+                      size_t nfields, enum fr_framing framing)
+{
+	struct fr_conn *c = conn_of(x);
+	struct fr_bytes none = { NULL, 0 }, head;
+	struct fr_emit_facts facts;
+	struct fr_emit e;
+	int err = may_start(c, status);
+
+	if (!err)
+		err = fr_emit_check(fields, nfields, &facts);
+	if (err)
+		return err;
+	decide(c, status, facts.content_length, framing == FR_FRAMING_CHUNKED || facts.chunked,
+	       facts.close);
+	e = (struct fr_emit){
+		.status = status,
+		.date = date_of(c->srv),
+		.own_date = facts.own_date,
+		.own_server = facts.own_server,
+		.content_length = -1,
+		.fields = fields,
+		.nfields = nfields,
+		.chunked = c->chunked && status != 204 && status != 304,
+		.connection = connection_of(c),
+	};
+	err = make_head(c, &e, &head);
+	if (err) {
+		c->tx = FR_TX_NONE;
+		return err;
+	}
+	if (c->in_turn)
+		return fr_out_send(c, head, none, none, NULL, NULL);
+	/* The first piece of the body will most likely follow at once. */
+	err = fr_out_hold(c, head);
+	fr_conn_defer(c);
+	return err;
+}
+
+static int piece(struct fr_conn *c, const char *p, size_t len, bool last, fr_release_fn *release,
+                 void *owner)
+{
+	struct fr_bytes lead = { NULL, 0 }, tail = { NULL, 0 };
+	char size[18];
+
+	if (c->chunked) {
+		if (len) {
+			lead.p = size;
+			lead.len = (size_t)(fr_emit_chunk_size(size, len) - size);
+			tail = last ? (struct fr_bytes){ "\r\n0\r\n\r\n", 7 }
+			            : (struct fr_bytes){ "\r\n", 2 };
+		} else {
+			tail = (struct fr_bytes){ "0\r\n\r\n", 5 };
+		}
+	}
+	return fr_out_send(c, lead, (struct fr_bytes){ p, len }, tail, release, owner);
+}
+
+int fr_exchange_write(struct fr_exchange *x, const char *p, size_t len, bool last,
+                      fr_release_fn *release, void *owner)
+{
+	struct fr_conn *c = conn_of(x);
+	bool silent = c->no_body || (!len && (!last || !c->chunked));
+	int err = 0;
+
+	if (c->dead)
+		err = FR_EPIPE;
+	else if (!x->active || c->tx != FR_TX_STARTED ||
+	         (c->answer_left >= 0 && len > (uint64_t)c->answer_left))
+		err = FR_EINVAL;
+	if (err || silent) {
+		if (release)
+			release(owner);
+	} else {
+		if (c->answer_left >= 0)
+			c->answer_left -= (int64_t)len;
+		err = piece(c, p, len, last, release, owner);
+	}
+	if (err)
+		return err;
+	if (last) {
+		c->tx = FR_TX_ENDED;
+		if (c->answer_left > 0) {
+			c->broken = true;
+			c->keep = false;
+		}
+		fr_conn_defer(c);
+		return 0;
+	}
+	if (c->queued <= c->srv->limits.write_queue)
+		return 0;
+	c->full = true;
+	return 1;
+}
+
+int fr_exchange_reply(struct fr_exchange *x, unsigned status, struct fr_bytes content_type,
+                      const struct fr_field *extra, size_t nextra, const char *body, size_t len,
+                      fr_release_fn *release, void *owner)
+{
+	struct fr_conn *c = conn_of(x);
+	struct fr_bytes none = { NULL, 0 }, text = { body, len }, head;
+	struct fr_emit_facts facts = { .content_length = -1 };
+	struct fr_emit e;
+	int err = may_start(c, status);
+
+	if (!err && nextra)
+		err = fr_emit_check(extra, nextra, &facts);
+	if (!err && (facts.content_length >= 0 || facts.chunked ||
+	             !fr_emit_value_valid(content_type)))
+		err = FR_EINVAL;
+	if (err)
+		goto refused;
+	decide(c, status, (int64_t)len, false, facts.close);
+	e = (struct fr_emit){
+		.status = status,
+		.date = date_of(c->srv),
+		.own_date = facts.own_date,
+		.own_server = facts.own_server,
+		.content_length = status == 204 || status == 304 ? -1 : (int64_t)len,
+		.content_type = content_type,
+		.fields = extra,
+		.nfields = nextra,
+		.connection = connection_of(c),
+	};
+	err = make_head(c, &e, &head);
+	if (err) {
+		c->tx = FR_TX_NONE;
+		goto refused;
+	}
+	c->tx = FR_TX_ENDED;
+	if (c->no_body) {
+		err = fr_out_send(c, head, none, none, NULL, NULL);
+		if (release)
+			release(owner);
+	} else {
+		err = fr_out_send(c, head, text, none, release, owner);
+	}
+	fr_conn_defer(c);
+	return err;
+refused:
+	if (release)
+		release(owner);
+	return err;
+}
+
+void fr_answer_refuse(struct fr_conn *c, unsigned status, const char *why)
+{
+	struct fr_bytes none = { NULL, 0 }, head, body;
+	char text[160];
+	struct fr_emit e;
+	int n;
+
+	c->srv->counters.refused++;
+	if (c->tx != FR_TX_NONE) {
+		fr_conn_fail(c); /* half an answer can't be mended */
+		return;
+	}
+	n = snprintf(text, sizeof(text), "%u %s: %s\n", status, fr_emit_phrase(status), why);
+	body = (struct fr_bytes){ text, (size_t)n };
+	e = (struct fr_emit){
+		.status = status,
+		.date = date_of(c->srv),
+		.content_length = n,
+		.content_type = { "text/plain; charset=utf-8", 25 },
+		.connection = "close",
+	};
+	c->keep = false;
+	c->refused = true;
+	c->no_body = false;
+	c->tx = FR_TX_ENDED;
+	if (make_head(c, &e, &head) || fr_out_send(c, head, body, none, NULL, NULL))
+		fr_conn_fail(c);
+}
+
+void fr_answer_continue(struct fr_conn *c)
+{
+	struct fr_bytes none = { NULL, 0 };
+	struct fr_bytes text = { "HTTP/1.1 100 Continue\r\n\r\n", 25 };
+
+	c->expect = false;
+	if (fr_out_send(c, text, none, none, NULL, NULL))
+		fr_conn_fail(c);
+}
