@@ -1,0 +1,168 @@
+"""The manifest: an application as plain data, and the objects that its ids stand for."""
+
+import json
+import re
+from typing import Any
+
+from starlette.convertors import CONVERTOR_TYPES
+from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute
+
+from .._include import EffectiveRoute, effective_routes
+from .._route import given, locate
+from ..routing import APIRoute
+from .plan import Objects, Places, Planner, call_name
+
+VERSION = 1
+
+# The convertors that the route table knows; more may be registered under other names.
+_KNOWN = {name: type(CONVERTOR_TYPES[name]) for name in ("str", "path", "int", "float", "uuid")}
+_PARAM = re.compile(r"{([a-zA-Z_][a-zA-Z0-9_]*)(?::([a-zA-Z_][a-zA-Z0-9_]*))?}")
+
+
+def manifest_bytes(manifest: dict[str, Any]) -> bytes:
+    return json.dumps(manifest, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+
+
+def pattern_of(path: str) -> list[list[str]] | None:
+    """A path as segments; None if the route table can't hold it."""
+    segments: list[list[str]] = []
+    parts = path[1:].split("/")
+    for index, part in enumerate(parts):
+        found = _PARAM.fullmatch(part)
+        if found is None:
+            if _PARAM.search(part):
+                return None
+            segments.append(["lit", part])
+            continue
+        name, convertor = found.group(1), found.group(2) or "str"
+        if type(CONVERTOR_TYPES.get(convertor)) is not _KNOWN.get(convertor):
+            return None
+        if convertor == "path" and index + 1 < len(parts):
+            return None
+        segments.append([convertor, name])
+    return segments if path.startswith("/") else None
+
+
+def literal_start(path: str) -> str:
+    """What every path that matches begins with."""
+    found = _PARAM.search(path)
+    return path[: found.start()] if found else path
+
+
+def _is_plan(original: BaseRoute, route: Any) -> bool:
+    """Whether a route runs from a plan: an APIRoute with nothing of its own around it."""
+    if not isinstance(original, APIRoute):
+        return False
+    own = type(original)
+    if any(
+        getattr(own, name) is not getattr(APIRoute, name)
+        for name in ("get_route_handler", "handle", "matches", "_asgi_app")
+    ):
+        return False
+    return not original._has_own_app
+
+
+class _Compiler:
+    def __init__(self, overrides: dict[Any, Any]) -> None:
+        self.overrides = overrides
+        self.objects = Objects()
+        self.places = Places()
+
+    def routes(self, app: Any) -> list[dict[str, Any]]:
+        result = []
+        for original, route in effective_routes(app.router.routes):
+            # No request over HTTP matches those.
+            if isinstance(original, WebSocketRoute):
+                continue
+            result.append(
+                self._plan(route) if _is_plan(original, route) else self._asgi(original, route)
+            )
+        return result
+
+    def _entry(self, kind: str, route: Any, label: str) -> dict[str, Any]:
+        endpoint = getattr(route, "endpoint", None)
+        file, line = locate(endpoint) if endpoint is not None else (None, 0)
+        methods = getattr(route, "methods", None)
+        path = getattr(route, "path", "")
+        return {
+            "kind": kind,
+            "path": path,
+            "pattern": None,
+            "side": None,
+            "methods": sorted(methods) if methods else None,
+            "name": str(getattr(route, "name", None) or ""),
+            "endpoint": call_name(endpoint) if endpoint is not None else "",
+            "file": file or "",
+            "line": line,
+            "object": self.objects.add(f"route {label}", route),
+            "params": list(getattr(route, "param_convertors", {})),
+            "status": 0,
+            "body": "none",
+            "strict_content_type": False,
+            "max_body": None,
+            "fast": False,
+            "slots": 0,
+            "marks": 0,
+            "caches": 0,
+            "steps": [],
+        }
+
+    def _asgi(self, original: BaseRoute, route: Any) -> dict[str, Any]:
+        entry = self._entry("asgi", route, f"{type(original).__name__} {_where(route)}")
+        prefix = "" if isinstance(route, Host) else literal_start(getattr(route, "path", ""))
+        if not isinstance(route, (Route, Mount, EffectiveRoute)) and not prefix.startswith("/"):
+            prefix = ""
+        entry["side"] = {"kind": "route", "object": entry["object"], "prefix": prefix}
+        return entry
+
+    def _plan(self, route: Any) -> dict[str, Any]:
+        label = f"{','.join(sorted(route.methods))} {route.path}"
+        entry = self._entry("plan", route, label)
+        entry["pattern"] = pattern_of(route.path)
+        if entry["pattern"] is None:
+            expression = self.objects.add(f"expression {label}", route.path_regex)
+            entry["side"] = {
+                "kind": "regex",
+                "object": expression,
+                "prefix": literal_start(route.path),
+            }
+        planner = Planner(route, label, self.objects, self.places, self.overrides)
+        entry["steps"] = planner.plan()
+        entry |= {
+            "status": route.status_code or 0,
+            "body": planner.body,
+            "strict_content_type": bool(given(route.strict_content_type)),
+            "max_body": route.max_body_size,
+            "fast": planner.fast,
+            "slots": planner.slots,
+            "marks": planner.marks,
+            "caches": len(planner.caches),
+        }
+        return entry
+
+
+def _where(route: Any) -> str:
+    methods = getattr(route, "methods", None)
+    path = getattr(route, "path", None) or getattr(route, "host", None) or "/"
+    return f"{','.join(sorted(methods))} {path}" if methods else str(path)
+
+
+def compile_app(
+    app: Any, name: str, overrides: dict[Any, Any]
+) -> tuple[dict[str, Any], list[Any]]:
+    compiler = _Compiler(overrides)
+    routes = compiler.routes(app)
+    manifest = {
+        "version": VERSION,
+        "app": {
+            "name": name,
+            "redirect_slashes": bool(app.router.redirect_slashes),
+            "wrapped": bool(app.user_middleware),
+            "debug": bool(app.debug),
+            "root_path": app.root_path,
+        },
+        "places": len(compiler.places),
+        "objects": compiler.objects.names,
+        "routes": routes,
+    }
+    return manifest, compiler.objects.values

@@ -1,0 +1,301 @@
+"""
+Routers inside routers.
+
+include_router() keeps a reference and a context, it copies nothing: a route
+that is added to the router later appears in the application too.  What the
+routes are where they are included is worked out when somebody asks, and kept
+until the router changes.
+"""
+
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from starlette import routing
+from starlette.routing import BaseRoute, Match, NoMatchFound, compile_path
+from starlette.types import Receive, Scope, Send
+
+from . import params
+from ._limits import FormLimits, check_max_body_size, checked_form_limits, first_limit
+from ._route import RouteState
+from .utils import get_value_or_default
+
+if TYPE_CHECKING:
+    from .routing import APIRoute, APIRouter
+
+
+@dataclass
+class IncludeContext:
+    """What the routers around a route add to it."""
+
+    included_router: "APIRouter"
+    prefix: str = ""
+    tags: list[str | Enum] = field(default_factory=list)
+    dependencies: list[params.Depends] = field(default_factory=list)
+    default_response_class: Any = None
+    responses: dict[int | str, dict[str, Any]] = field(default_factory=dict)
+    callbacks: list[BaseRoute] = field(default_factory=list)
+    deprecated: bool | None = None
+    include_in_schema: bool = True
+    generate_unique_id_function: Any = None
+    strict_content_type: Any = None
+    dependency_overrides_provider: Any | None = None
+    max_body_size: int | None = None
+    form_limits: FormLimits = field(default_factory=lambda: FormLimits())
+
+    @classmethod
+    def for_include(
+        cls, parent: "APIRouter", included: "APIRouter", options: dict[str, Any]
+    ) -> "IncludeContext":
+        """The context of one include_router()."""
+        check_max_body_size(options["max_body_size"])
+        limits = checked_form_limits(options["form_limits"])
+        return cls(
+            included_router=included,
+            prefix=parent.prefix + options["prefix"],
+            tags=[*parent.tags, *(options["tags"] or [])],
+            dependencies=[*parent.dependencies, *(options["dependencies"] or [])],
+            default_response_class=get_value_or_default(
+                options["default_response_class"], parent.default_response_class
+            ),
+            responses={**parent.responses, **(options["responses"] or {})},
+            callbacks=[*parent.callbacks, *(options["callbacks"] or [])],
+            deprecated=options["deprecated"] or parent.deprecated,
+            include_in_schema=parent.include_in_schema and options["include_in_schema"],
+            generate_unique_id_function=get_value_or_default(
+                options["generate_unique_id_function"], parent.generate_unique_id_function
+            ),
+            strict_content_type=parent.strict_content_type,
+            dependency_overrides_provider=parent.dependency_overrides_provider,
+            max_body_size=first_limit(
+                included.max_body_size, options["max_body_size"], parent.max_body_size
+            ),
+            form_limits={**limits, **included.form_limits},
+        )
+
+    def combine(self, inner: "IncludeContext") -> "IncludeContext":
+        """This context around another one."""
+        return IncludeContext(
+            included_router=inner.included_router,
+            prefix=self.prefix + inner.prefix,
+            tags=[*self.tags, *inner.tags],
+            dependencies=[*self.dependencies, *inner.dependencies],
+            default_response_class=get_value_or_default(
+                inner.default_response_class, self.default_response_class
+            ),
+            responses={**self.responses, **inner.responses},
+            callbacks=[*self.callbacks, *inner.callbacks],
+            deprecated=self.deprecated or inner.deprecated,
+            include_in_schema=self.include_in_schema and inner.include_in_schema,
+            generate_unique_id_function=get_value_or_default(
+                inner.generate_unique_id_function, self.generate_unique_id_function
+            ),
+            strict_content_type=get_value_or_default(
+                inner.strict_content_type, self.strict_content_type
+            ),
+            dependency_overrides_provider=self.dependency_overrides_provider,
+            max_body_size=first_limit(inner.max_body_size, self.max_body_size),
+            form_limits={**self.form_limits, **inner.form_limits},
+        )
+
+
+class EffectiveRoute(RouteState):
+    """An APIRoute as it is where its router is included."""
+
+    def __init__(self, original: "APIRoute", context: IncludeContext) -> None:
+        self._original = original
+        router = context.included_router
+        options = {name: getattr(original, name) for name in _COPIED}
+        options |= {
+            "tags": [*context.tags, *original.tags],
+            "dependencies": [*context.dependencies, *original.dependencies],
+            "responses": {**context.responses, **original.responses},
+            "deprecated": original.deprecated or context.deprecated,
+            "include_in_schema": original.include_in_schema and context.include_in_schema,
+            "response_class": get_value_or_default(
+                original.response_class,
+                router.default_response_class,
+                context.default_response_class,
+            ),
+            "dependency_overrides_provider": context.dependency_overrides_provider,
+            "callbacks": [*context.callbacks, *(original.callbacks or [])],
+            "generate_unique_id_function": get_value_or_default(
+                original.generate_unique_id_function,
+                router.generate_unique_id_function,
+                context.generate_unique_id_function,
+            ),
+            "strict_content_type": get_value_or_default(
+                original.strict_content_type,
+                router.strict_content_type,
+                context.strict_content_type,
+            ),
+            "max_body_size": first_limit(original.max_body_size, context.max_body_size),
+            "form_limits": {**context.form_limits, **original.form_limits},
+        }
+        path = context.prefix + original.path
+        self._settle(path, original.endpoint, options, original.stream_item_type)
+        self._app: Any = None
+
+    @property
+    def original_route(self) -> "APIRoute":
+        """The route that was declared."""
+        return self._original
+
+    @property
+    def app(self) -> Any:
+        """The ASGI callable of a route that can't be flattened."""
+        if self._app is None:
+            self._app = self._original._asgi_app(self)
+        return self._app
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the route answers a request."""
+        from .routing import match_route
+
+        return match_route(self, scope)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that matches."""
+        from .routing import refuse_method
+
+        if not await refuse_method(self, scope, receive, send):
+            await self.app(scope, receive, send)
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> Any:
+        """The path of this route with values for its parameters."""
+        if name != self.name or path_params.keys() != self.param_convertors.keys():
+            raise NoMatchFound(name, path_params)
+        path, _ = routing.replace_params(self.path_format, self.param_convertors, path_params)
+        return routing.URLPath(path=path, protocol="http")
+
+
+# Options that including a router leaves alone.
+_COPIED = (
+    "response_model",
+    "status_code",
+    "summary",
+    "description",
+    "response_description",
+    "methods",
+    "name",
+    "operation_id",
+    "response_model_include",
+    "response_model_exclude",
+    "response_model_by_alias",
+    "response_model_exclude_unset",
+    "response_model_exclude_defaults",
+    "response_model_exclude_none",
+    "openapi_extra",
+)
+
+
+def _moved(route: BaseRoute, context: IncludeContext) -> BaseRoute | None:
+    """A route that is not an APIRoute, below the prefix."""
+    from .routing import APIWebSocketRoute
+
+    if isinstance(route, routing.Route):
+        return routing.Route(
+            context.prefix + route.path,
+            endpoint=route.endpoint,
+            methods=list(route.methods or []),
+            name=route.name,
+            include_in_schema=route.include_in_schema,
+        )
+    if isinstance(route, APIWebSocketRoute):
+        return APIWebSocketRoute(
+            context.prefix + route.path,
+            endpoint=route.endpoint,
+            name=route.name,
+            dependencies=[*context.dependencies, *route.dependencies],
+            dependency_overrides_provider=context.dependency_overrides_provider,
+        )
+    if isinstance(route, routing.WebSocketRoute):
+        return routing.WebSocketRoute(
+            context.prefix + route.path, route.endpoint, name=route.name
+        )
+    if isinstance(route, routing.Mount):
+        mount = copy.copy(route)
+        mount.path = (context.prefix + route.path).rstrip("/")
+        mount.path_regex, mount.path_format, mount.param_convertors = compile_path(
+            mount.path + "/{path:path}"
+        )
+        return mount
+    if isinstance(route, routing.Host):
+        app = route.app
+        if context.prefix:
+            app = routing.Router(routes=[routing.Mount(context.prefix, app=app)])
+        return routing.Host(route.host, app=app, name=route.name)
+    return None
+
+
+class IncludedRouter(BaseRoute):
+    """A router at its place among the routes of another."""
+
+    def __init__(self, original_router: "APIRouter", include_context: IncludeContext) -> None:
+        self.original_router = original_router
+        self.include_context = include_context
+        self._routes: list[tuple[BaseRoute, Any]] = []
+        self._version: int | None = None
+
+    def pairs(self) -> Sequence[tuple[BaseRoute, Any]]:
+        """Each route that was declared, with what it is here; inner routers resolved."""
+        version = self.original_router._get_routes_version()
+        if version != self._version:
+            self._routes = list(self._build())
+            self._version = version
+        return self._routes
+
+    def _build(self) -> Iterator[tuple[BaseRoute, Any]]:
+        from .routing import APIRoute
+
+        for route in self.original_router.routes:
+            if isinstance(route, IncludedRouter):
+                context = self.include_context.combine(route.include_context)
+                yield from IncludedRouter(route.original_router, context).pairs()
+            elif isinstance(route, APIRoute):
+                yield route, EffectiveRoute(route, self.include_context)
+            else:
+                moved = _moved(route, self.include_context)
+                if moved is not None:
+                    yield route, moved
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether one of the routes answers a request."""
+        partial: tuple[Match, Scope] = (Match.NONE, {})
+        for _, route in self.pairs():
+            match, child_scope = route.matches(scope)
+            found = (match, {**child_scope, _SELECTED: route})
+            if match is Match.FULL:
+                return found
+            if match is Match.PARTIAL and partial[0] is Match.NONE:
+                partial = found
+        return partial
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the route answer that matches() chose."""
+        route = scope.pop(_SELECTED)
+        scope.setdefault("route", route)
+        await route.handle(scope, receive, send)
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> Any:
+        """The path of the first route with this name."""
+        for _, route in self.pairs():
+            try:
+                return route.url_path_for(name, **path_params)
+            except NoMatchFound:
+                pass
+        raise NoMatchFound(name, path_params)
+
+
+_SELECTED = "fastrapi.included_route"
+
+
+def effective_routes(routes: Iterable[BaseRoute]) -> Iterator[tuple[BaseRoute, Any]]:
+    """Each route that was declared, with what it is where it stands."""
+    for route in routes:
+        if isinstance(route, IncludedRouter):
+            yield from route.pairs()
+        else:
+            yield route, route

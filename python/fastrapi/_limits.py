@@ -1,0 +1,37 @@
+"""Limits on bodies and forms that an application, a router or a route may set."""
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, NonNegativeInt, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+
+@with_config(ConfigDict(strict=True, extra="forbid"))
+class FormLimits(TypedDict, total=False):
+    """How much a form may hold: text fields, files, and bytes in one text field."""
+
+    max_fields: Annotated[NonNegativeInt, "text fields"]
+    max_files: Annotated[NonNegativeInt, "files"]
+    max_part_size: Annotated[NonNegativeInt, "bytes in one text field"]
+
+
+_adapter: TypeAdapter[Any] = TypeAdapter(FormLimits)
+
+
+def checked_form_limits(limits: FormLimits | None) -> FormLimits:
+    if limits is None:
+        return {}
+    result: FormLimits = _adapter.validate_python(limits)
+    return result
+
+
+def check_max_body_size(size: int | None) -> None:
+    if size is None:
+        return
+    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+        raise ValueError("max_body_size must be a non-negative integer or None")
+
+
+def first_limit(*limits: int | None) -> int | None:
+    """The first limit that is set: the most specific one."""
+    return next((limit for limit in limits if limit is not None), None)

@@ -1,0 +1,166 @@
+"""The options of a path operation: written once, for routes, routers and applications."""
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any, TypedDict
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
+
+from . import params
+from ._limits import FormLimits
+from ._signature import Options
+from .datastructures import Default, DefaultPlaceholder
+from .types import IncEx
+from .utils import generate_unique_id
+
+
+class OperationOptions(TypedDict, total=False):
+    """Every option that a decorator, add_api_route() or a route takes."""
+
+    response_model: Any
+    status_code: int | None
+    tags: list[str | Enum] | None
+    dependencies: Sequence[params.Depends] | None
+    summary: str | None
+    description: str | None
+    response_description: str
+    responses: dict[int | str, dict[str, Any]] | None
+    deprecated: bool | None
+    name: str | None
+    methods: set[str] | list[str] | None
+    operation_id: str | None
+    response_model_include: IncEx | None
+    response_model_exclude: IncEx | None
+    response_model_by_alias: bool
+    response_model_exclude_unset: bool
+    response_model_exclude_defaults: bool
+    response_model_exclude_none: bool
+    include_in_schema: bool
+    response_class: type[Response] | DefaultPlaceholder
+    dependency_overrides_provider: Any | None
+    route_class_override: type[Any] | None
+    callbacks: list[BaseRoute] | None
+    openapi_extra: dict[str, Any] | None
+    generate_unique_id_function: Callable[[Any], str] | DefaultPlaceholder
+    strict_content_type: bool | DefaultPlaceholder
+    max_body_size: int | None
+    form_limits: FormLimits | None
+
+
+OPERATION = Options(
+    OperationOptions,
+    {
+        "response_model": Default(None),
+        "status_code": None,
+        "tags": None,
+        "dependencies": None,
+        "summary": None,
+        "description": None,
+        "response_description": "Successful Response",
+        "responses": None,
+        "deprecated": None,
+        "name": None,
+        "methods": None,
+        "operation_id": None,
+        "response_model_include": None,
+        "response_model_exclude": None,
+        "response_model_by_alias": True,
+        "response_model_exclude_unset": False,
+        "response_model_exclude_defaults": False,
+        "response_model_exclude_none": False,
+        "include_in_schema": True,
+        "response_class": Default(JSONResponse),
+        "dependency_overrides_provider": None,
+        "route_class_override": None,
+        "callbacks": None,
+        "openapi_extra": None,
+        "generate_unique_id_function": Default(generate_unique_id),
+        "strict_content_type": Default(True),
+        "max_body_size": None,
+        "form_limits": None,
+    },
+)
+
+
+def _without(*names: str) -> list[str]:
+    return [name for name in OPERATION.defaults if name not in names]
+
+
+# What each kind of callable takes.
+ROUTE_NAMES = _without("route_class_override")
+ADD_ROUTE_NAMES = _without("dependency_overrides_provider")
+APP_ADD_ROUTE_NAMES = _without(
+    "dependency_overrides_provider", "route_class_override", "callbacks", "strict_content_type"
+)
+API_ROUTE_NAMES = _without(
+    "dependency_overrides_provider", "route_class_override", "strict_content_type"
+)
+APP_API_ROUTE_NAMES = APP_ADD_ROUTE_NAMES
+VERB_NAMES = [name for name in API_ROUTE_NAMES if name != "methods"]
+
+VERBS = {
+    "get": "reads something",
+    "put": "replaces something",
+    "post": "creates something or does an action",
+    "delete": "removes something",
+    "options": "tells what is allowed",
+    "head": "answers like GET, without the body",
+    "patch": "changes part of something",
+    "trace": "echoes the request",
+}
+
+
+def verb_doc(verb: str) -> str:
+    """The docstring of a decorator."""
+    return f"""Declare an endpoint for {verb.upper()}, which {VERBS[verb]}.
+
+    The decorated function's parameters say what it takes from the request, its
+    return type or `response_model` what it gives back.
+
+    ```python
+    @app.{verb}("/items/{{item_id}}")
+    def handle(item_id: int) -> dict[str, int]:
+        return {{"item_id": item_id}}
+    ```
+
+    `status_code` and `response_class` set the answer's status and kind;
+    `dependencies` are run without handing over a result; the
+    `response_model_*` options choose what of the returned model is sent;
+    `tags`, `summary`, `description`, `responses`, `operation_id`,
+    `include_in_schema` and the like concern the documentation.
+    """
+
+
+class IncludeOptions(TypedDict, total=False):
+    """The options of include_router()."""
+
+    prefix: str
+    tags: list[str | Enum] | None
+    dependencies: Sequence[params.Depends] | None
+    default_response_class: type[Response] | DefaultPlaceholder
+    responses: dict[int | str, dict[str, Any]] | None
+    callbacks: list[BaseRoute] | None
+    deprecated: bool | None
+    include_in_schema: bool
+    generate_unique_id_function: Callable[[Any], str] | DefaultPlaceholder
+    max_body_size: int | None
+    form_limits: FormLimits | None
+
+
+INCLUDE = Options(
+    IncludeOptions,
+    {
+        "prefix": "",
+        "tags": None,
+        "dependencies": None,
+        "default_response_class": Default(JSONResponse),
+        "responses": None,
+        "callbacks": None,
+        "deprecated": None,
+        "include_in_schema": True,
+        "generate_unique_id_function": Default(generate_unique_id),
+        "max_body_size": None,
+        "form_limits": None,
+    },
+)

@@ -1,0 +1,1 @@
+"""The slow paths: what the executor in C asks Python to do."""

@@ -1,0 +1,385 @@
+"""The application."""
+
+import os
+import warnings
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar, Unpack, cast
+
+from starlette.applications import Starlette
+from starlette.datastructures import State
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+from typing_extensions import deprecated
+
+from . import _fastrapid, routing
+from ._limits import FormLimits
+from ._operation import (
+    APP_ADD_ROUTE_NAMES,
+    APP_API_ROUTE_NAMES,
+    INCLUDE,
+    OPERATION,
+    VERB_NAMES,
+    IncludeOptions,
+    OperationOptions,
+)
+from ._signature import spelled
+from .datastructures import Default
+from .exception_handlers import (
+    http_exception_handler,
+    request_validation_exception_handler,
+    websocket_request_validation_exception_handler,
+)
+from .exceptions import (
+    FastAPIDeprecationWarning,
+    RequestValidationError,
+    WebSocketRequestValidationError,
+)
+from .params import Depends
+from .routing import Decorator
+from .types import DecoratedCallable
+from .utils import generate_unique_id
+
+AppType = TypeVar("AppType", bound="FastrAPI")
+
+
+class FastrAPI(Starlette):
+    """
+    An application.
+
+    ```python
+    from fastrapi import FastrAPI
+
+    app = FastrAPI()
+
+
+    @app.get("/")
+    def home() -> dict[str, str]:
+        return {"hello": "world"}
+    ```
+
+    The options are FastAPI's. Those about the documentation (`title`,
+    `openapi_url`, `docs_url` and so on) describe the application;
+    `dependencies`, `default_response_class`, `responses` apply to all
+    endpoints; `lifespan` is an async context manager around the time that the
+    application serves.
+    """
+
+    def __init__(
+        self: AppType,
+        *,
+        telemetry: Any | None = None,
+        debug: bool = False,
+        routes: list[BaseRoute] | None = None,
+        title: str = "FastAPI",
+        summary: str | None = None,
+        description: str = "",
+        version: str = "0.1.0",
+        openapi_url: str | None = "/openapi.json",
+        openapi_tags: list[dict[str, Any]] | None = None,
+        servers: list[dict[str, str | Any]] | None = None,
+        dependencies: Sequence[Depends] | None = None,
+        default_response_class: type[Response] = Default(JSONResponse),
+        redirect_slashes: bool = True,
+        docs_url: str | None = "/docs",
+        redoc_url: str | None = "/redoc",
+        swagger_ui_oauth2_redirect_url: str | None = "/docs/oauth2-redirect",
+        swagger_ui_init_oauth: dict[str, Any] | None = None,
+        middleware: Sequence[Middleware] | None = None,
+        exception_handlers: dict[
+            int | type[Exception],
+            Callable[[Request, Any], Coroutine[Any, Any, Response]],
+        ]
+        | None = None,
+        on_startup: Sequence[Callable[[], Any]] | None = None,
+        on_shutdown: Sequence[Callable[[], Any]] | None = None,
+        lifespan: Lifespan[AppType] | None = None,
+        terms_of_service: str | None = None,
+        contact: dict[str, str | Any] | None = None,
+        license_info: dict[str, str | Any] | None = None,
+        root_path: str = "",
+        root_path_in_servers: bool = True,
+        responses: dict[int | str, dict[str, Any]] | None = None,
+        callbacks: list[BaseRoute] | None = None,
+        webhooks: routing.APIRouter | None = None,
+        deprecated: bool | None = None,
+        include_in_schema: bool = True,
+        swagger_ui_parameters: dict[str, Any] | None = None,
+        generate_unique_id_function: Callable[[routing.APIRoute], str] = Default(
+            generate_unique_id
+        ),
+        separate_input_output_schemas: bool = True,
+        openapi_external_docs: dict[str, Any] | None = None,
+        strict_content_type: bool = True,
+        max_body_size: int | None = None,
+        form_limits: FormLimits | None = None,
+    ) -> None:
+        self.debug = debug
+        self.max_body_size = max_body_size
+        self.telemetry = telemetry
+        self.title = title
+        self.summary = summary
+        self.description = description
+        self.version = version
+        self.terms_of_service = terms_of_service
+        self.contact = contact
+        self.license_info = license_info
+        self.openapi_url = openapi_url
+        self.openapi_tags = openapi_tags
+        self.openapi_external_docs = openapi_external_docs
+        self.openapi_version = "3.1.0"
+        self.openapi_schema: dict[str, Any] | None = None
+        self.separate_input_output_schemas = separate_input_output_schemas
+        self.docs_url = docs_url
+        self.redoc_url = redoc_url
+        self.swagger_ui_oauth2_redirect_url = swagger_ui_oauth2_redirect_url
+        self.swagger_ui_init_oauth = swagger_ui_init_oauth
+        self.swagger_ui_parameters = swagger_ui_parameters
+        self.servers = servers or []
+        self.root_path_in_servers = root_path_in_servers
+        if openapi_url:
+            assert title, "A title must be provided for OpenAPI, e.g.: 'My API'"
+            assert version, "A version must be provided for OpenAPI, e.g.: '2.1.0'"
+        if root_path:
+            warnings.warn(
+                "The `root_path` parameter is deprecated. Configure the server's root path "
+                "instead.",
+                category=FastAPIDeprecationWarning,
+                stacklevel=2,
+            )
+        self.root_path = root_path
+        self.state: State = State()
+        self.webhooks: routing.APIRouter = webhooks or routing.APIRouter()
+        self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
+        self.router: routing.APIRouter = routing.APIRouter(
+            routes=routes,
+            redirect_slashes=redirect_slashes,
+            dependency_overrides_provider=self,
+            on_startup=on_startup,
+            on_shutdown=on_shutdown,
+            lifespan=lifespan,
+            default_response_class=default_response_class,
+            dependencies=dependencies,
+            callbacks=callbacks,
+            deprecated=deprecated,
+            include_in_schema=include_in_schema,
+            responses=responses,
+            generate_unique_id_function=generate_unique_id_function,
+            strict_content_type=strict_content_type,
+            max_body_size=max_body_size,
+            form_limits=form_limits,
+        )
+        handlers: dict[Any, Callable[[Request, Any], Response | Awaitable[Response]]]
+        handlers = {
+            HTTPException: http_exception_handler,
+            RequestValidationError: request_validation_exception_handler,
+            WebSocketRequestValidationError: cast(
+                Any, websocket_request_validation_exception_handler
+            ),
+        }
+        self.exception_handlers = {**(exception_handlers or {})}
+        for exc_class, handler in handlers.items():
+            self.exception_handlers.setdefault(exc_class, handler)
+        self.user_middleware: list[Middleware] = list(middleware or [])
+        self.middleware_stack: ASGIApp | None = None
+        self._programs: dict[Any, tuple[dict[str, Any], list[Any]]] = {}
+        self.setup()
+
+    def setup(self) -> None:
+        """Add what an application serves besides its endpoints; for subclasses to override."""
+
+    # ---- running ----
+
+    # Runs a request on the executor in C; what it leaves to Python is below.
+    __call__ = _fastrapid.asgi_method  # type: ignore[assignment]
+
+    async def _lifespan_asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        await self.router.lifespan(scope, receive, send)
+
+    async def _python_asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.root_path:
+            scope["root_path"] = self.root_path
+        scope["app"] = self
+        if self.middleware_stack is None:
+            self.middleware_stack = self.build_middleware_stack()
+        await self.middleware_stack(scope, receive, send)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The application's middleware around its routes."""
+        error_handler = None
+        handlers: dict[Any, Any] = {}
+        for key, value in self.exception_handlers.items():
+            if key in (500, Exception):
+                error_handler = value
+            else:
+                handlers[key] = value
+        app: ASGIApp = _Inner(self)
+        app = ExceptionMiddleware(app, handlers=handlers, debug=self.debug)
+        for cls, args, kwargs in reversed(self.user_middleware):
+            app = cls(app, *args, **kwargs)
+        return ServerErrorMiddleware(app, handler=error_handler, debug=self.debug)
+
+    def _version(self) -> int:
+        """A number that grows whenever a route changes."""
+        return self.router._get_routes_version()
+
+    def _compiled(self) -> tuple[dict[str, Any], list[Any]]:
+        """The manifest and its objects, made anew when routes have changed."""
+        return self._program({})
+
+    def _overridden(self) -> tuple[dict[str, Any], list[Any]]:
+        """The same with the dependency overrides of this moment."""
+        return self._program(self.dependency_overrides)
+
+    def _program(self, overrides: dict[Any, Any]) -> tuple[dict[str, Any], list[Any]]:
+        from ._compile import compile_app
+
+        state = (self._version(), bool(self.user_middleware), self.debug, self.root_path)
+        key = (state, tuple(overrides.items()))
+        if key not in self._programs:
+            # Programs of routes as they used to be will not be asked for again.
+            self._programs = {k: v for k, v in self._programs.items() if k[0] == state}
+            self._programs[key] = compile_app(self, overrides=overrides)
+        return self._programs[key]
+
+    def serve(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 8000,
+        *,
+        workers: int | str | None = None,
+        config: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """
+        Start the server on this application; does not return.
+
+        For the end of a script: `app.serve("0.0.0.0", 8080)`. The process becomes
+        the daemon, which imports the script again in its loader and workers,
+        where this call does nothing.
+        """
+        from ._runtime.serve import serve
+
+        serve(self, host, port, workers=workers, config=config)
+
+    # ---- declaring ----
+
+    @spelled(OPERATION, APP_ADD_ROUTE_NAMES)
+    def add_api_route(
+        self, path: str, endpoint: Callable[..., Any], **options: Unpack[OperationOptions]
+    ) -> None:
+        """Add an endpoint without a decorator."""
+        self.router.add_api_route(path, endpoint, **options)
+
+    @spelled(OPERATION, APP_API_ROUTE_NAMES)
+    def api_route(
+        self, path: str, **options: Unpack[OperationOptions]
+    ) -> Decorator[DecoratedCallable]:
+        """Declare an endpoint for the given methods; the options are those of `get`."""
+
+        def decorator(func: DecoratedCallable) -> DecoratedCallable:
+            self.router.add_api_route(path, func, **options)
+            return func
+
+        return decorator
+
+    def add_api_websocket_route(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        name: str | None = None,
+        *,
+        dependencies: Sequence[Depends] | None = None,
+    ) -> None:
+        """Add a WebSocket endpoint without a decorator."""
+        self.router.add_api_websocket_route(path, endpoint, name=name, dependencies=dependencies)
+
+    def websocket(
+        self,
+        path: str,
+        name: str | None = None,
+        *,
+        dependencies: Sequence[Depends] | None = None,
+    ) -> Decorator[DecoratedCallable]:
+        """Declare a WebSocket endpoint."""
+
+        def decorator(func: DecoratedCallable) -> DecoratedCallable:
+            self.add_api_websocket_route(path, func, name=name, dependencies=dependencies)
+            return func
+
+        return decorator
+
+    def websocket_route(
+        self, path: str, name: str | None = None
+    ) -> Decorator[DecoratedCallable]:
+        """Decorate a plain function of a WebSocket."""
+        return self.router.websocket_route(path, name=name)
+
+    @spelled(INCLUDE)
+    def include_router(
+        self, router: routing.APIRouter, **options: Unpack[IncludeOptions]
+    ) -> None:
+        """Include a router's endpoints; see `APIRouter.include_router`."""
+        self.router.include_router(router, **options)
+
+    @deprecated("on_event is deprecated, use lifespan event handlers instead.")
+    def on_event(self, event_type: str) -> Decorator[DecoratedCallable]:
+        """Deprecated: decorate a function to be called at `startup` or `shutdown`."""
+
+        def decorator(func: DecoratedCallable) -> DecoratedCallable:
+            self.router.add_event_handler(event_type, func)
+            return func
+
+        return decorator
+
+    def middleware(self, middleware_type: str) -> Decorator[DecoratedCallable]:
+        """
+        Decorate a function that is called around every request.
+
+        ```python
+        @app.middleware("http")
+        async def timed(request: Request, call_next):
+            response = await call_next(request)
+            response.headers["X-Served-By"] = "me"
+            return response
+        ```
+        """
+
+        def decorator(func: DecoratedCallable) -> DecoratedCallable:
+            self.add_middleware(BaseHTTPMiddleware, dispatch=func)
+            return func
+
+        return decorator
+
+    def exception_handler(
+        self, exc_class_or_status_code: int | type[Exception]
+    ) -> Decorator[DecoratedCallable]:
+        """Decorate a function that answers when an exception of a class, or a status, is raised."""
+
+        def decorator(func: DecoratedCallable) -> DecoratedCallable:
+            self.add_exception_handler(exc_class_or_status_code, func)
+            return func
+
+        return decorator
+
+
+class _Inner:
+    """What middleware is wrapped around: HTTP on the executor, the rest by the router."""
+
+    def __init__(self, app: FastrAPI) -> None:
+        self._http: ASGIApp = _fastrapid.asgi_router(app)
+        self._router = app.router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._http if scope["type"] == "http" else self._router)(scope, receive, send)
+
+
+routing.add_verbs(FastrAPI, lambda app: app.router, VERB_NAMES)
+
+FastAPI = FastrAPI

@@ -1,0 +1,1 @@
+"""How dependencies are analysed, at FastAPI's import paths."""

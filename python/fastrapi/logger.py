@@ -1,0 +1,5 @@
+"""The package's logger, under the name that FastAPI's users configure."""
+
+import logging
+
+logger = logging.getLogger("fastapi")

@@ -1,0 +1,3 @@
+"""Middleware that comes with Starlette."""
+
+from starlette.middleware import Middleware as Middleware

@@ -1,0 +1,3 @@
+"""Starlette's GZipMiddleware."""
+
+from starlette.middleware.gzip import GZipMiddleware as GZipMiddleware

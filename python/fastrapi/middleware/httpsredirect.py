@@ -1,0 +1,3 @@
+"""Starlette's HTTPSRedirectMiddleware."""
+
+from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware as HTTPSRedirectMiddleware

@@ -1,0 +1,1 @@
+"""Describing an application in OpenAPI."""

@@ -1,0 +1,52 @@
+"""Responses: Starlette's, and two deprecated JSON encoders."""
+
+import importlib
+from typing import Any
+
+from starlette.responses import FileResponse as FileResponse
+from starlette.responses import HTMLResponse as HTMLResponse
+from starlette.responses import JSONResponse as JSONResponse
+from starlette.responses import PlainTextResponse as PlainTextResponse
+from starlette.responses import RedirectResponse as RedirectResponse
+from starlette.responses import Response as Response
+from starlette.responses import StreamingResponse as StreamingResponse
+from typing_extensions import deprecated
+
+from .exceptions import FastAPIDeprecationWarning
+from .sse import EventSourceResponse as EventSourceResponse
+
+_ADVICE = " is deprecated: with a response model or return type the answer is encoded directly."
+
+
+def _optional(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        return None
+
+
+ujson: Any = _optional("ujson")
+orjson: Any = _optional("orjson")
+
+
+@deprecated("UJSONResponse" + _ADVICE, category=FastAPIDeprecationWarning, stacklevel=2)
+class UJSONResponse(JSONResponse):
+    """Deprecated: JSON by the ujson library, which must be installed."""
+
+    def render(self, content: Any) -> bytes:
+        """Encode the content."""
+        assert ujson is not None, "ujson must be installed to use UJSONResponse"
+        text: str = ujson.dumps(content, ensure_ascii=False)
+        return text.encode("utf-8")
+
+
+@deprecated("ORJSONResponse" + _ADVICE, category=FastAPIDeprecationWarning, stacklevel=2)
+class ORJSONResponse(JSONResponse):
+    """Deprecated: JSON by the orjson library, which must be installed."""
+
+    def render(self, content: Any) -> bytes:
+        """Encode the content."""
+        assert orjson is not None, "orjson must be installed to use ORJSONResponse"
+        options = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+        data: bytes = orjson.dumps(content, option=options)
+        return data

@@ -1,0 +1,613 @@
+"""Routes and routers."""
+
+import inspect
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, SupportsIndex, Unpack, cast
+
+from starlette import routing
+from starlette._utils import get_route_path, is_async_callable
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Match, compile_path, get_name
+from starlette.routing import Mount as Mount
+from starlette.routing import NoMatchFound as NoMatchFound
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+from starlette.websockets import WebSocket
+from typing_extensions import deprecated
+
+from . import params
+from ._include import IncludeContext, IncludedRouter, effective_routes
+from ._limits import FormLimits, check_max_body_size, checked_form_limits, first_limit
+from ._operation import (
+    ADD_ROUTE_NAMES,
+    API_ROUTE_NAMES,
+    INCLUDE,
+    OPERATION,
+    ROUTE_NAMES,
+    VERB_NAMES,
+    VERBS,
+    IncludeOptions,
+    OperationOptions,
+    verb_doc,
+)
+from ._route import RouteState, build_dependant, note_place
+from ._signature import spelled
+from .datastructures import Default
+from .exceptions import FastAPIError
+from .types import DecoratedCallable
+from .utils import generate_unique_id, get_value_or_default
+
+Decorator = Callable[[DecoratedCallable], DecoratedCallable]
+
+
+def match_route(route: RouteState, scope: Scope) -> tuple[Match, Scope]:
+    """Match a request's path and method, as Starlette's routes do."""
+    if scope["type"] != "http":
+        return Match.NONE, {}
+    found = route.path_regex.match(get_route_path(scope))
+    if not found:
+        return Match.NONE, {}
+    convertors = route.param_convertors
+    own = {name: convertors[name].convert(text) for name, text in found.groupdict().items()}
+    child_scope = {
+        "endpoint": route.endpoint,
+        "path_params": {**scope.get("path_params", {}), **own},
+        "route": route.original_route,
+    }
+    allowed = not route.methods or scope["method"] in route.methods
+    return (Match.FULL if allowed else Match.PARTIAL), child_scope
+
+
+async def refuse_method(route: RouteState, scope: Scope, receive: Receive, send: Send) -> bool:
+    """Answer 405 if the route does not take the request's method."""
+    if not route.methods or scope["method"] in route.methods:
+        return False
+    headers = {"Allow": ", ".join(route.methods)}
+    if "app" in scope:
+        raise HTTPException(status_code=405, headers=headers)
+    response = PlainTextResponse("Method Not Allowed", status_code=405, headers=headers)
+    await response(scope, receive, send)
+    return True
+
+
+class APIRoute(RouteState, routing.Route):
+    """
+    One endpoint at one path.
+
+    A subclass may override `get_route_handler` to do something around the
+    endpoint; such a route is run through ASGI.
+    """
+
+    @spelled(OPERATION, ROUTE_NAMES, fill=True)
+    def __init__(
+        self, path: str, endpoint: Callable[..., Any], **options: Unpack[OperationOptions]
+    ) -> None:
+        self._settle(path, endpoint, dict(options))
+        self._app: ASGIApp | None = None
+        self._has_own_app = False
+
+    @property
+    def app(self) -> ASGIApp:
+        """The route as an ASGI callable, for when it does not run from a plan."""
+        if self._app is None:
+            self._app = self._asgi_app(self)
+        return self._app
+
+    @app.setter
+    def app(self, app: ASGIApp) -> None:
+        self._app = app
+        self._has_own_app = True
+
+    def _asgi_app(self, state: RouteState) -> ASGIApp:
+        from ._runtime.asgi import route_app
+
+        return route_app(self, state)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The function that turns a request into a response; for subclasses to wrap."""
+        from ._runtime.asgi import route_handler
+
+        return route_handler(self)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the route answers a request."""
+        return match_route(self, scope)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that matches."""
+        if not await refuse_method(self, scope, receive, send):
+            await self.app(scope, receive, send)
+
+
+class APIWebSocketRoute(routing.WebSocketRoute):
+    """A WebSocket endpoint with dependencies."""
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        name: str | None = None,
+        dependencies: Sequence[params.Depends] | None = None,
+        dependency_overrides_provider: Any | None = None,
+    ) -> None:
+        from ._runtime.asgi import websocket_app
+
+        self.path = path
+        self.endpoint = endpoint
+        self.name = get_name(endpoint) if name is None else name
+        self.dependencies = list(dependencies or [])
+        self.dependency_overrides_provider = dependency_overrides_provider
+        self.path_regex, self.path_format, self.param_convertors = compile_path(path)
+        try:
+            self.dependant, _, self._embed_body_fields = build_dependant(
+                path=self.path_format, call=endpoint, dependencies=self.dependencies
+            )
+        except Exception as exc:
+            note_place(exc, f"in the WebSocket route {path!r}", endpoint)
+            raise
+        self.app = websocket_app(self)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the route answers a handshake."""
+        match, child_scope = super().matches(scope)
+        if match is not Match.NONE:
+            child_scope["route"] = self
+        return match, child_scope
+
+
+@dataclass(frozen=True)
+class RouteContext:
+    """A route, and what it is where its router is included."""
+
+    route: BaseRoute
+    _effective: Any = field(default=None, repr=False)
+
+    @property
+    def original_route(self) -> BaseRoute:
+        """The route that was declared."""
+        return self.route
+
+    @property
+    def path(self) -> str | None:
+        """The path with prefixes."""
+        return getattr(self._effective, "path", None)
+
+    @property
+    def path_format(self) -> str | None:
+        """The path with prefixes, without convertors."""
+        return getattr(self._effective, "path_format", None)
+
+    @property
+    def name(self) -> str | None:
+        """The route's name."""
+        return getattr(self._effective, "name", None)
+
+    @property
+    def methods(self) -> set[str] | None:
+        """The methods that the route takes."""
+        return getattr(self._effective, "methods", None)
+
+    @property
+    def endpoint(self) -> Callable[..., Any] | None:
+        """The function that was decorated."""
+        return getattr(self._effective, "endpoint", None)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._effective, name)
+
+
+def iter_route_contexts(routes: Sequence[BaseRoute | RouteContext]) -> Iterator[RouteContext]:
+    """Every route with what it is where it stands, routers resolved."""
+    for route in routes:
+        if isinstance(route, RouteContext):
+            yield route
+        else:
+            for original, effective in effective_routes([route]):
+                yield RouteContext(original, effective)
+
+
+def _merged_lifespan(outer: Lifespan[Any], inner: Lifespan[Any]) -> Lifespan[Any]:
+    @asynccontextmanager
+    async def both(app: Any) -> AsyncIterator[Mapping[str, Any] | None]:
+        async with outer(app) as outer_state, inner(app) as inner_state:
+            if outer_state is None and inner_state is None:
+                yield None
+            else:
+                yield {**(inner_state or {}), **(outer_state or {})}
+
+    return cast(Lifespan[Any], both)
+
+
+class _EventLifespan:
+    """The lifespan of a router that has none: its start-up and shut-down functions."""
+
+    def __init__(self, router: "APIRouter") -> None:
+        self._router = router
+
+    def __call__(self, app: object) -> "_EventLifespan":
+        return self
+
+    async def __aenter__(self) -> None:
+        await self._router._startup()
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._router._shutdown()
+
+
+def _as_lifespan(router: "APIRouter", lifespan: Any) -> Lifespan[Any]:
+    if lifespan is None:
+        return cast(Lifespan[Any], _EventLifespan(router))
+    if inspect.isasyncgenfunction(lifespan):
+        return cast(Lifespan[Any], asynccontextmanager(lifespan))
+    if inspect.isgeneratorfunction(lifespan):
+        return cast(Lifespan[Any], routing._wrap_gen_lifespan_context(lifespan))
+    return cast(Lifespan[Any], lifespan)
+
+
+class _Routes(list[BaseRoute]):
+    """A list that tells its router when it changes."""
+
+    def __init__(self, items: Iterable[BaseRoute], router: "APIRouter") -> None:
+        super().__init__(items)
+        self._router = router
+
+    def append(self, item: BaseRoute, /) -> None:
+        super().append(item)
+        self._router._mark_routes_changed()
+
+    def extend(self, items: Iterable[BaseRoute], /) -> None:
+        super().extend(items)
+        self._router._mark_routes_changed()
+
+    def insert(self, index: SupportsIndex, item: BaseRoute, /) -> None:
+        super().insert(index, item)
+        self._router._mark_routes_changed()
+
+    def remove(self, item: BaseRoute, /) -> None:
+        super().remove(item)
+        self._router._mark_routes_changed()
+
+    def pop(self, index: SupportsIndex = -1, /) -> BaseRoute:
+        item = super().pop(index)
+        self._router._mark_routes_changed()
+        return item
+
+    def clear(self) -> None:
+        super().clear()
+        self._router._mark_routes_changed()
+
+    def reverse(self) -> None:
+        super().reverse()
+        self._router._mark_routes_changed()
+
+    def sort(self, **how: Any) -> None:
+        super().sort(**how)
+        self._router._mark_routes_changed()
+
+    def __setitem__(self, index: Any, value: Any, /) -> None:
+        super().__setitem__(index, value)
+        self._router._mark_routes_changed()
+
+    def __delitem__(self, index: Any, /) -> None:
+        super().__delitem__(index)
+        self._router._mark_routes_changed()
+
+    def __iadd__(self, items: Any, /) -> "_Routes":  # type: ignore[misc]
+        self.extend(items)
+        return self
+
+
+class APIRouter(routing.Router):
+    """
+    A group of endpoints, to be included in an application or in another router.
+
+    ```python
+    router = APIRouter(prefix="/users", tags=["users"])
+
+
+    @router.get("/")
+    def users() -> list[str]:
+        return ["Ada", "Grace"]
+
+
+    app.include_router(router)
+    ```
+
+    `prefix`, `tags`, `dependencies`, `responses` and the other options apply to
+    all of its endpoints.
+    """
+
+    def __init__(
+        self,
+        *,
+        prefix: str = "",
+        tags: list[str | Enum] | None = None,
+        dependencies: Sequence[params.Depends] | None = None,
+        default_response_class: type[Response] = Default(JSONResponse),
+        responses: dict[int | str, dict[str, Any]] | None = None,
+        callbacks: list[BaseRoute] | None = None,
+        routes: list[BaseRoute] | None = None,
+        redirect_slashes: bool = True,
+        default: ASGIApp | None = None,
+        dependency_overrides_provider: Any | None = None,
+        route_class: type[APIRoute] = APIRoute,
+        on_startup: Sequence[Callable[[], Any]] | None = None,
+        on_shutdown: Sequence[Callable[[], Any]] | None = None,
+        lifespan: Lifespan[Any] | None = None,
+        deprecated: bool | None = None,
+        include_in_schema: bool = True,
+        generate_unique_id_function: Callable[[APIRoute], str] = Default(generate_unique_id),
+        strict_content_type: bool = Default(True),
+        max_body_size: int | None = None,
+        form_limits: FormLimits | None = None,
+    ) -> None:
+        check_max_body_size(max_body_size)
+        self._routes_version = 0
+        self._parents: list[APIRouter] = []
+        self.on_startup: list[Callable[[], Any]] = list(on_startup or [])
+        self.on_shutdown: list[Callable[[], Any]] = list(on_shutdown or [])
+        self.lifespan_context = _as_lifespan(self, lifespan)
+        super().__init__(
+            routes=routes,
+            redirect_slashes=redirect_slashes,
+            default=default,
+            lifespan=self.lifespan_context,
+        )
+        _check_prefix(prefix)
+        self.prefix = prefix
+        self.tags: list[str | Enum] = tags or []
+        self.dependencies = list(dependencies or [])
+        self.deprecated = deprecated
+        self.include_in_schema = include_in_schema
+        self.responses = responses or {}
+        self.callbacks = callbacks or []
+        self.dependency_overrides_provider = dependency_overrides_provider
+        self.route_class = route_class
+        self.default_response_class = default_response_class
+        self.generate_unique_id_function = generate_unique_id_function
+        self.form_limits = checked_form_limits(form_limits)
+        self.strict_content_type = strict_content_type
+        self.max_body_size = max_body_size
+
+    # ---- the list of routes ----
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """What was declared and included here, in order."""
+        return self._routes
+
+    @routes.setter
+    def routes(self, routes: Iterable[BaseRoute]) -> None:
+        self._routes = _Routes(routes, self)
+        for route in self._routes:
+            if isinstance(route, IncludedRouter):
+                route.original_router._parents.append(self)
+        self._mark_routes_changed()
+
+    def _mark_routes_changed(self) -> None:
+        self._routes_version += 1
+        for parent in self._parents:
+            parent._mark_routes_changed()
+
+    def _get_routes_version(self) -> int:
+        """A number that grows whenever a route here or in an included router changes."""
+        return self._routes_version
+
+    def _contains_router(self, router: "APIRouter") -> bool:
+        included = [r.original_router for r in self.routes if isinstance(r, IncludedRouter)]
+        return any(inner is router or inner._contains_router(router) for inner in included)
+
+    def route(
+        self,
+        path: str,
+        methods: Collection[str] | None = None,
+        name: str | None = None,
+        include_in_schema: bool = True,
+    ) -> Decorator[DecoratedCallable]:
+        """Decorate a plain function of a Request that returns a Response."""
+
+        def decorator(func: DecoratedCallable) -> DecoratedCallable:
+            self.add_route(
+                path, func, methods=methods, name=name, include_in_schema=include_in_schema
+            )
+            return func
+
+        return decorator
+
+    @spelled(OPERATION, ADD_ROUTE_NAMES, fill=True)
+    def add_api_route(
+        self, path: str, endpoint: Callable[..., Any], **options: Unpack[OperationOptions]
+    ) -> None:
+        """Add an endpoint; what the decorators call."""
+        given: dict[str, Any] = dict(options)
+        route_class = given.pop("route_class_override") or self.route_class
+        given["tags"] = [*self.tags, *(given["tags"] or [])]
+        given["dependencies"] = [*self.dependencies, *(given["dependencies"] or [])]
+        given["callbacks"] = [*self.callbacks, *(given["callbacks"] or [])]
+        given["responses"] = {**self.responses, **(given["responses"] or {})}
+        given["deprecated"] = given["deprecated"] or self.deprecated
+        given["include_in_schema"] = given["include_in_schema"] and self.include_in_schema
+        for name, default in (
+            ("response_class", self.default_response_class),
+            ("generate_unique_id_function", self.generate_unique_id_function),
+            ("strict_content_type", self.strict_content_type),
+        ):
+            given[name] = get_value_or_default(given[name], default)
+        given["max_body_size"] = first_limit(given["max_body_size"], self.max_body_size)
+        given["dependency_overrides_provider"] = self.dependency_overrides_provider
+        if given["form_limits"] is None:
+            # A route class of the application's may not know this option.
+            del given["form_limits"]
+        self.routes.append(route_class(self.prefix + path, endpoint=endpoint, **given))
+
+    @spelled(OPERATION, API_ROUTE_NAMES, fill=True)
+    def api_route(
+        self, path: str, **options: Unpack[OperationOptions]
+    ) -> Decorator[DecoratedCallable]:
+        """Declare an endpoint for the given methods; the options are those of `get`."""
+
+        def decorator(func: DecoratedCallable) -> DecoratedCallable:
+            self.add_api_route(path, func, **options)
+            return func
+
+        return decorator
+
+    def add_api_websocket_route(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        name: str | None = None,
+        *,
+        dependencies: Sequence[params.Depends] | None = None,
+    ) -> None:
+        """Add a WebSocket endpoint; what the decorator calls."""
+        route = APIWebSocketRoute(
+            self.prefix + path,
+            endpoint=endpoint,
+            name=name,
+            dependencies=[*self.dependencies, *(dependencies or [])],
+            dependency_overrides_provider=self.dependency_overrides_provider,
+        )
+        self.routes.append(route)
+
+    def websocket(
+        self,
+        path: str,
+        name: str | None = None,
+        *,
+        dependencies: Sequence[params.Depends] | None = None,
+    ) -> Decorator[DecoratedCallable]:
+        """
+        Declare a WebSocket endpoint.
+
+        ```python
+        @router.websocket("/echo")
+        async def echo(websocket: WebSocket):
+            await websocket.accept()
+            await websocket.send_text(await websocket.receive_text())
+        ```
+        """
+
+        def decorator(func: DecoratedCallable) -> DecoratedCallable:
+            self.add_api_websocket_route(path, func, name=name, dependencies=dependencies)
+            return func
+
+        return decorator
+
+    def websocket_route(
+        self, path: str, name: str | None = None
+    ) -> Decorator[DecoratedCallable]:
+        """Decorate a plain function of a WebSocket."""
+
+        def decorator(func: DecoratedCallable) -> DecoratedCallable:
+            self.add_websocket_route(path, func, name=name)
+            return func
+
+        return decorator
+
+    @spelled(INCLUDE, fill=True)
+    def include_router(self, router: "APIRouter", **options: Unpack[IncludeOptions]) -> None:
+        """
+        Include another router's endpoints, below `prefix` and with more tags,
+        dependencies and so on. Endpoints that are added to it later count too.
+        """
+        assert self is not router, (
+            "Cannot include the same APIRouter instance into itself. "
+            "Did you mean to include a different router?"
+        )
+        assert not router._contains_router(self), (
+            "Cannot include an APIRouter instance that already includes this router. "
+            "Did you mean to include a different router?"
+        )
+        given: dict[str, Any] = dict(options)
+        prefix = given["prefix"]
+        _check_prefix(prefix)
+        if not prefix:
+            for _, route in effective_routes(router.routes):
+                path = getattr(route, "path", None)
+                if path is not None and not path:
+                    name = getattr(route, "name", "unknown")
+                    raise FastAPIError(
+                        f"Prefix and path cannot be both empty (path operation: {name})"
+                    )
+        router._parents.append(self)
+        self.routes.append(
+            IncludedRouter(router, IncludeContext.for_include(self, router, given))
+        )
+        for handler in router.on_startup:
+            self.add_event_handler("startup", handler)
+        for handler in router.on_shutdown:
+            self.add_event_handler("shutdown", handler)
+        self.lifespan_context = _merged_lifespan(self.lifespan_context, router.lifespan_context)
+
+    # ---- start-up and shut-down functions ----
+
+    async def _startup(self) -> None:
+        for handler in self.on_startup:
+            await _call_handler(handler)
+
+    async def _shutdown(self) -> None:
+        for handler in self.on_shutdown:
+            await _call_handler(handler)
+
+    def add_event_handler(self, event_type: str, func: Callable[[], Any]) -> None:
+        """Call a function at `startup` or `shutdown`; a lifespan is the newer way."""
+        assert event_type in ("startup", "shutdown")
+        (self.on_startup if event_type == "startup" else self.on_shutdown).append(func)
+
+    @deprecated("on_event is deprecated, use lifespan event handlers instead.")
+    def on_event(self, event_type: str) -> Decorator[DecoratedCallable]:
+        """Deprecated: decorate a function to be called at `startup` or `shutdown`."""
+
+        def decorator(func: DecoratedCallable) -> DecoratedCallable:
+            self.add_event_handler(event_type, func)
+            return func
+
+        return decorator
+
+
+def _check_prefix(prefix: str) -> None:
+    if prefix:
+        assert prefix.startswith("/"), "A path prefix must start with '/'"
+        assert not prefix.endswith("/"), (
+            "A path prefix must not end with '/', as the routes will start with '/'"
+        )
+
+
+async def _call_handler(handler: Callable[[], Any]) -> None:
+    result = handler()
+    if is_async_callable(handler):
+        await cast(Awaitable[Any], result)
+
+
+def add_verbs(cls: type, through: Callable[[Any], Any], names: Sequence[str]) -> None:
+    """Give a class its get(), post() and so on; all of them end in api_route()."""
+    for verb in VERBS:
+        setattr(cls, verb, _verb(cls, verb, through, names))
+
+
+def _verb(
+    cls: type, verb: str, through: Callable[[Any], Any], names: Sequence[str]
+) -> Callable[..., Any]:
+    def declare(
+        self: Any, path: str, **options: Unpack[OperationOptions]
+    ) -> Decorator[DecoratedCallable]:
+        owner = through(self)
+        if owner is self:
+            return self.api_route(path, methods=[verb.upper()], **options)  # type: ignore[no-any-return]
+        return getattr(owner, verb)(path, **options)  # type: ignore[no-any-return]
+
+    declare.__name__ = verb
+    declare.__qualname__ = f"{cls.__qualname__}.{verb}"
+    declare.__doc__ = verb_doc(verb)
+    return spelled(OPERATION, names, fill=True)(declare)
+
+
+add_verbs(APIRouter, lambda router: router, VERB_NAMES)

@@ -1,0 +1,3 @@
+"""Serving a folder of files."""
+
+from starlette.staticfiles import StaticFiles as StaticFiles

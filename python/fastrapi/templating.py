@@ -1,0 +1,3 @@
+"""Jinja templates."""
+
+from starlette.templating import Jinja2Templates as Jinja2Templates
