@@ -24,6 +24,15 @@ void fr_gil_attach(struct ev_loop *loop);
 /* A wait ended with EINTR since the last call: a signal handler may be due. */
 bool fr_gil_interrupted(void);
 
+/*
+ * Gives up a reference, now if the GIL is held, else when it is taken next:
+ * for releases that C code makes while libev's watchers run.
+ */
+void fr_gil_decref(PyObject *object);
+
+/* Gives up what had to wait; fr_gil_take() calls it. */
+void fr_gil_flush(void);
+
 static inline bool fr_gil_held(void)
 {
 	return fr_gil_resting == NULL;
@@ -35,6 +44,7 @@ static inline void fr_gil_take(void)
 		PyThreadState *state = fr_gil_resting;
 		fr_gil_resting = NULL;
 		PyEval_RestoreThread(state);
+		fr_gil_flush();
 	}
 }
 

@@ -1,0 +1,505 @@
+/* The worker: one process, one interpreter, one loop. */
+#include "config.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "net/server.h"
+#include "shm/builder.h"
+#include "shm/verify.h"
+#include "workers/entry.h"
+#include "workers/gil.h"
+#include "workers/interp.h"
+#include "workers/lifespan.h"
+#include "workers/loop.h"
+#include "workers/mismatch.h"
+#include "workers/place.h"
+#include "workers/program.h"
+#include "workers/selector.h"
+#include "workers/socket.h"
+
+enum { EXIT_GOOD = 0, EXIT_APP = 1, EXIT_PYTHON = 2 };
+
+#define IDLE_GRACE 0.2 /* idle connections stay that long when the server ends */
+#define ORPHAN_DRAIN 1.0 /* the master died: what is left of a drain */
+#define CANCEL_TIME 1.0 /* for cancelled requests to come to their end */
+#define WATCH_EVERY 0.02
+#define FINALIZE_TIME 3 /* seconds for the interpreter's own end */
+
+enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_DRAINING, PHASE_CANCELLING, PHASE_ENDED };
+
+struct worker {
+	const struct fr_heritage *heritage;
+	const struct fr_image *image;
+	struct fr_loop loop;
+	struct fr_lifespan lifespan;
+	struct fr_socket socket;
+	struct fr_server *server;
+	struct fr_program *program;
+	PyObject *app;
+	ev_signal term, interrupt, quit;
+	ev_io master;
+	ev_timer watch; /* while draining */
+	enum phase phase;
+	bool stop; /* was asked for */
+	bool empty; /* no connection is left */
+	double deadline; /* of the phase */
+};
+
+/* ---- reports ---- */
+
+static void report(const struct worker *w, enum fr_report_kind kind, const char *text, size_t len)
+{
+	struct fr_report head = { .kind = kind };
+	struct iovec parts[2] = { { &head, sizeof(head) }, { (void *)(uintptr_t)text, 0 } };
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
+	ssize_t n;
+
+	if (len > FR_REPORT_MAX - sizeof(head))
+		len = FR_REPORT_MAX - sizeof(head);
+	head.len = (uint32_t)len;
+	parts[1].iov_len = len;
+	do
+		n = sendmsg(w->heritage->master_fd, &message, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		fr_log(FR_WARNING, "the master can't be told: %s", strerror(errno));
+}
+
+static int fail_diag(const struct worker *w, const struct fr_diag *diag, int code)
+{
+	char text[sizeof(diag->where) + sizeof(diag->message) + 3];
+	int n = snprintf(text, sizeof(text), "%s%s%s", diag->where, diag->where[0] ? ": " : "",
+	                 diag->message);
+
+	report(w, FR_REPORT_FAILED, text, n > 0 ? (size_t)n : 0);
+	return code;
+}
+
+/* An exception is set: its traceback goes to the master. */
+static int fail_python(const struct worker *w)
+{
+	PyObject *text = fr_interp_traceback();
+
+	if (PyBytes_Check(text))
+		report(w, FR_REPORT_FAILED, PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text));
+	Py_DECREF(text);
+	return EXIT_APP;
+}
+
+/* An exception that ends nothing: into the log. */
+static void log_python(const char *what)
+{
+	PyObject *text = fr_interp_traceback();
+
+	if (PyBytes_Check(text))
+		fr_log_text(FR_ERROR, PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text), "%s", what);
+	Py_DECREF(text);
+}
+
+/* ---- the end ---- */
+
+static void leave_loop(struct worker *w)
+{
+	PyObject *stopped;
+
+	fr_gil_take();
+	stopped = PyObject_CallMethod(w->loop.loop, "stop", NULL);
+	if (!stopped)
+		log_python("the loop can't be stopped");
+	Py_XDECREF(stopped);
+	fr_selector_leave(w->loop.selector);
+}
+
+static void on_empty(void *data)
+{
+	((struct worker *)data)->empty = true;
+}
+
+static void begin_stop(struct worker *w, double drain)
+{
+	w->stop = true;
+	if (w->phase == PHASE_STARTING) {
+		leave_loop(w);
+		return;
+	}
+	w->phase = PHASE_DRAINING;
+	w->deadline = ev_now(w->loop.ev) + drain;
+	fr_server_drain(w->server, drain < IDLE_GRACE ? drain : IDLE_GRACE, on_empty, w);
+	ev_timer_start(w->loop.ev, &w->watch);
+}
+
+static void on_watch(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct worker *w = timer->data;
+	size_t left = w->socket.nlive;
+
+	(void)revents;
+	if (!(w->empty && left == 0) && ev_now(loop) < w->deadline)
+		return;
+	if (left > 0 && w->phase == PHASE_DRAINING) {
+		fr_log(FR_WARNING, "%zu requests did not end in time: cancelled", left);
+		w->phase = PHASE_CANCELLING;
+		w->deadline = ev_now(loop) + CANCEL_TIME;
+		w->empty = true;
+		fr_gil_take();
+		fr_socket_cancel(&w->socket);
+		return;
+	}
+	ev_timer_stop(loop, timer);
+	w->phase = PHASE_ENDED;
+	leave_loop(w);
+}
+
+static void on_term(struct ev_loop *loop, ev_signal *signal, int revents)
+{
+	struct worker *w = signal->data;
+
+	(void)loop;
+	(void)revents;
+	if (w->stop)
+		_exit(EXIT_APP); /* asked for twice: at once */
+	begin_stop(w, w->heritage->config->timeouts.drain);
+}
+
+static void on_quit(struct ev_loop *loop, ev_signal *signal, int revents)
+{
+	(void)loop;
+	(void)signal;
+	(void)revents;
+	_exit(EXIT_APP);
+}
+
+/* The terminal sends it to all of us; the master decides what it means. */
+static void on_interrupt(struct ev_loop *loop, ev_signal *signal, int revents)
+{
+	(void)loop;
+	(void)signal;
+	(void)revents;
+}
+
+/* The master writes nothing here: its end is the one event. */
+static void on_master(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct worker *w = io->data;
+	char byte;
+	ssize_t n = recv(io->fd, &byte, 1, MSG_DONTWAIT);
+
+	(void)revents;
+	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	ev_io_stop(loop, io);
+	fr_log(FR_WARNING, "the master is gone: worker %u ends", w->heritage->worker);
+	if (w->stop && w->phase == PHASE_DRAINING)
+		w->deadline = ev_now(loop) + ORPHAN_DRAIN;
+	else if (!w->stop)
+		begin_stop(w, ORPHAN_DRAIN);
+}
+
+/* ---- the start ---- */
+
+/* What the fork left of the master's ways with signals. */
+static void reset_signals(void)
+{
+	static const int defaults[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD, SIGUSR1, SIGUSR2 };
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
+		signal(defaults[i], SIG_DFL);
+	signal(SIGPIPE, SIG_IGN); /* as Python expects */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void start_watchers(struct worker *w)
+{
+	ev_signal_init(&w->term, on_term, SIGTERM);
+	ev_signal_init(&w->interrupt, on_interrupt, SIGINT);
+	ev_signal_init(&w->quit, on_quit, SIGQUIT);
+	ev_io_init(&w->master, on_master, w->heritage->master_fd, EV_READ);
+	ev_timer_init(&w->watch, on_watch, WATCH_EVERY, WATCH_EVERY);
+	w->term.data = w->interrupt.data = w->quit.data = w->master.data = w->watch.data = w;
+	ev_signal_start(w->loop.ev, &w->term);
+	ev_signal_start(w->loop.ev, &w->interrupt);
+	ev_signal_start(w->loop.ev, &w->quit);
+	ev_io_start(w->loop.ev, &w->master);
+}
+
+static void stop_watchers(struct worker *w)
+{
+	ev_signal_stop(w->loop.ev, &w->term);
+	ev_signal_stop(w->loop.ev, &w->interrupt);
+	ev_signal_stop(w->loop.ev, &w->quit);
+	ev_io_stop(w->loop.ev, &w->master);
+	ev_timer_stop(w->loop.ev, &w->watch);
+}
+
+static int open_image(struct worker *w, struct fr_diag *diag)
+{
+	int rc = fr_image_map(w->heritage->image_fd, w->heritage->image_size, &w->image, diag);
+
+	return rc < 0 ? rc : fr_image_verify(w->image, w->heritage->image_size, diag);
+}
+
+/* Takes the answer of bind() apart: the manifest (bytes) and the objects (list), borrowed. */
+static int check_bound(PyObject *bound, PyObject **ret_manifest, PyObject **ret_objects)
+{
+	if (!PyTuple_Check(bound) || PyTuple_GET_SIZE(bound) != 2 ||
+	    !PyBytes_Check(PyTuple_GET_ITEM(bound, 0)) || !PyList_Check(PyTuple_GET_ITEM(bound, 1))) {
+		PyErr_SetString(PyExc_TypeError, "bind() returned no (bytes, list)");
+		return -1;
+	}
+	*ret_manifest = PyTuple_GET_ITEM(bound, 0);
+	*ret_objects = PyTuple_GET_ITEM(bound, 1);
+	return 0;
+}
+
+static struct fr_program *make_program(struct worker *w, PyObject *objects)
+{
+	PyObject *module = PyImport_ImportModule("fastrapi._fastrapid");
+	struct fr_program *program = NULL;
+
+	if (module)
+		program = fr_program_new(PyModule_GetState(module), w->app, w->image, objects, NULL);
+	Py_XDECREF(module);
+	return program;
+}
+
+static int set_placement(const struct worker *w)
+{
+	static const char *const modes[] = {
+		[FR_SYNC_AUTO] = "auto",
+		[FR_SYNC_INLINE] = "inline",
+		[FR_SYNC_THREADS] = "threads",
+	};
+	PyObject *module = PyImport_ImportModule("fastrapi._fastrapid");
+	PyObject *set = module ? PyObject_CallMethod(module, "set_sync_handlers", "s",
+	                                             modes[w->heritage->config->sync_handlers]) :
+	                         NULL;
+
+	Py_XDECREF(module);
+	Py_XDECREF(set);
+	return set ? 0 : -1;
+}
+
+/* Imports the application and binds the image to it.  0, or an exit code. */
+static int load(struct worker *w)
+{
+	const char *name = w->heritage->config->app;
+	PyObject *compile = NULL, *bound = NULL, *manifest, *objects;
+	struct fr_diag diag = { 0 };
+	int code = EXIT_APP;
+
+	w->app = set_placement(w) < 0 ? NULL : fr_interp_load(name);
+	compile = w->app ? PyImport_ImportModule("fastrapi._compile") : NULL;
+	bound = compile ? PyObject_CallMethod(compile, "bind", "Os", w->app, name) : NULL;
+	if (!bound || check_bound(bound, &manifest, &objects) < 0) {
+		fail_python(w);
+		goto out;
+	}
+	if (fr_mismatch_find(w->image, PyBytes_AS_STRING(manifest),
+	                     (size_t)PyBytes_GET_SIZE(manifest), &diag) < 0) {
+		fail_diag(w, &diag, code);
+		goto out;
+	}
+	w->program = make_program(w, objects);
+	if (!w->program || fr_program_install(w->program) < 0)
+		fail_python(w);
+	else
+		code = EXIT_GOOD;
+out:
+	Py_XDECREF(compile);
+	Py_XDECREF(bound);
+	return code;
+}
+
+/* The thread pool's size, as anyio keeps it for the loop that runs. */
+static int set_threads(struct worker *w)
+{
+	static const char code[] = "import anyio.to_thread\n"
+	                           "async def set_threads(n):\n"
+	                           "    anyio.to_thread.current_default_thread_limiter().total_tokens = n\n";
+	PyObject *names = PyDict_New(), *done = NULL, *result = NULL;
+
+	if (names)
+		done = PyRun_String(code, Py_file_input, names, names);
+	if (done)
+		result = fr_loop_run_until(&w->loop,
+		                           PyObject_CallFunction(PyDict_GetItemString(names, "set_threads"),
+		                                                 "I", w->heritage->config->threads));
+	Py_XDECREF(names);
+	Py_XDECREF(done);
+	Py_XDECREF(result);
+	return result ? 0 : -1;
+}
+
+static void net_limits(const struct fr_config *c, struct fr_net_limits *ret)
+{
+	*ret = (struct fr_net_limits){
+		.uri = c->limits.uri,
+		.header_bytes = c->limits.header_bytes,
+		.headers = c->limits.headers,
+		.body = c->limits.body,
+		.chunk_extensions = c->limits.chunk_extensions,
+		.trailer_bytes = c->limits.trailer_bytes,
+		.write_queue = c->limits.write_queue,
+		.connections = c->limits.connections,
+		.pipeline = c->limits.pipeline,
+		.accepts = c->workers > 1 ? 1 : 0,
+		.header_timeout = c->timeouts.header,
+		.body_timeout = c->timeouts.body,
+		.idle_timeout = c->timeouts.idle,
+		.write_timeout = c->timeouts.write,
+	};
+}
+
+static int listen_all(struct worker *w)
+{
+	struct fr_net_limits limits;
+
+	net_limits(w->heritage->config, &limits);
+	w->server = fr_server_new(w->loop.ev, &w->socket.app, &limits);
+	if (!w->server) {
+		PyErr_NoMemory();
+		return -1;
+	}
+	for (size_t i = 0; i < w->heritage->nlisteners; i++) {
+		int rc = fr_server_listen(w->server, w->heritage->listeners[i].fd);
+
+		if (rc < 0) {
+			PyErr_Format(PyExc_OSError, "can't listen on %s: %s", w->heritage->listeners[i].name,
+			             fr_err_name(rc));
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* From the loaded application to the loop's end.  0, or -1 and an exception. */
+static int serve(struct worker *w)
+{
+	PyObject *result;
+
+	if (fr_lifespan_start(&w->lifespan, &w->loop, w->app) < 0)
+		return -1;
+	if (set_threads(w) < 0 ||
+	    fr_socket_init(&w->socket, &w->loop, w->program, w->lifespan.state) < 0 ||
+	    listen_all(w) < 0)
+		return -1;
+	w->phase = PHASE_SERVING;
+	report(w, FR_REPORT_READY, "", 0);
+	fr_log(FR_INFO, "worker %u of generation %u is ready", w->heritage->worker,
+	       w->heritage->generation);
+	/* An application that stops its loop ends the worker as SIGTERM would. */
+	while (w->phase != PHASE_ENDED) {
+		result = PyObject_CallMethod(w->loop.loop, "run_forever", NULL);
+		if (!result && !PyErr_ExceptionMatches(PyExc_SystemExit) &&
+		    !PyErr_ExceptionMatches(PyExc_KeyboardInterrupt))
+			return -1;
+		if (!result)
+			log_python("the application wants the process to end");
+		Py_XDECREF(result);
+		if (!w->stop)
+			begin_stop(w, w->heritage->config->timeouts.drain);
+	}
+	return 0;
+}
+
+/* Cancels what the application left running, and closes the loop. */
+static void close_loop(struct worker *w)
+{
+	static const char code[] =
+	        "import asyncio\n"
+	        "async def close(timeout):\n"
+	        "    tasks = asyncio.all_tasks() - {asyncio.current_task()}\n"
+	        "    for task in tasks:\n"
+	        "        task.cancel()\n"
+	        "    if tasks:\n"
+	        "        await asyncio.wait(tasks, timeout=timeout)\n"
+	        "    loop = asyncio.get_running_loop()\n"
+	        "    try:\n"
+	        "        async with asyncio.timeout(timeout):\n"
+	        "            await loop.shutdown_asyncgens()\n"
+	        "            await loop.shutdown_default_executor()\n"
+	        "    except TimeoutError:\n"
+	        "        pass\n";
+	PyObject *names = PyDict_New(), *done = NULL, *result = NULL;
+
+	if (names)
+		done = PyRun_String(code, Py_file_input, names, names);
+	if (done)
+		result = fr_loop_run_until(
+		        &w->loop, PyObject_CallFunction(PyDict_GetItemString(names, "close"), "d", CANCEL_TIME));
+	if (!result)
+		log_python("the loop's end");
+	Py_XDECREF(names);
+	Py_XDECREF(done);
+	Py_XDECREF(result);
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+	_exit(EXIT_GOOD); /* a thread of the application won't end: the process does */
+}
+
+static void end(struct worker *w)
+{
+	if (w->server)
+		fr_server_free(w->server);
+	w->server = NULL;
+	if (fr_lifespan_stop(&w->lifespan, w->heritage->config->timeouts.drain) < 0)
+		log_python("lifespan shutdown failed");
+	stop_watchers(w);
+	signal(SIGALRM, on_alarm);
+	alarm(FINALIZE_TIME);
+	close_loop(w);
+	fr_socket_fini(&w->socket);
+	fr_lifespan_fini(&w->lifespan);
+	fr_loop_fini(&w->loop);
+	fr_program_unref(w->program);
+	Py_CLEAR(w->app);
+}
+
+int fr_worker_main(const struct fr_heritage *heritage)
+{
+	struct worker w = { .heritage = heritage };
+	const struct fr_config *config = heritage->config;
+	struct fr_interp_args interp = {
+		.python = config->python,
+		.app_dir = config->app_dir,
+		.role = "worker",
+		.hash_seed = heritage->hash_seed,
+	};
+	struct fr_diag diag = { 0 };
+	int code;
+
+	reset_signals();
+	if (fr_interp_drop(config->user, config->group, &diag) < 0 || open_image(&w, &diag) < 0)
+		return fail_diag(&w, &diag, EXIT_APP);
+	if (fr_place_audit() < 0 || fr_interp_start(&interp, &diag) < 0)
+		return fail_diag(&w, &diag, EXIT_PYTHON);
+	code = load(&w);
+	if (code != EXIT_GOOD)
+		return code;
+	if (fr_loop_init(&w.loop) < 0)
+		return fail_python(&w);
+	start_watchers(&w);
+	if (serve(&w) < 0) {
+		if (w.stop && w.phase == PHASE_STARTING)
+			PyErr_Clear(); /* told to end before it was ready */
+		else if (w.phase == PHASE_STARTING)
+			code = fail_python(&w);
+		else
+			log_python("the loop ended"), code = EXIT_APP;
+	}
+	end(&w);
+	Py_FinalizeEx();
+	return code;
+}

@@ -1,0 +1,576 @@
+#include "workers/socket.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "workers/gil.h"
+#include "workers/program.h"
+
+/* net's fields and the executor's headers are the same two spans. */
+_Static_assert(sizeof(struct fr_field) == sizeof(struct fr_header) &&
+                       offsetof(struct fr_field, value) == offsetof(struct fr_header, value) &&
+                       sizeof(struct fr_bytes) == sizeof(struct fr_span) &&
+                       offsetof(struct fr_bytes, len) == offsetof(struct fr_span, len),
+               "a field is a header");
+
+#define POOL_BODY_MAX 65536 /* a larger buffer is not kept in the pool */
+
+static const struct fr_transport transport;
+static void socket_done(struct fr_input *in);
+
+static struct fr_request *of(struct fr_input *in)
+{
+	return (struct fr_request *)in;
+}
+
+/* ---- the pool ---- */
+
+static struct fr_request *request_new(struct fr_socket *s, struct fr_exchange *x)
+{
+	struct fr_request *req = s->pool;
+
+	if (req) {
+		s->pool = req->next;
+	} else {
+		req = calloc(1, sizeof(*req));
+		if (!req)
+			return NULL;
+		req->sock = s;
+	}
+	req->x = x;
+	req->refs = 1; /* the exchange's */
+	req->body_len = 0;
+	req->stream = req->body_ended = req->paused = req->over = false;
+	req->completed = req->starting = req->listed = false;
+	fr_exchange_set_data(x, req);
+	return req;
+}
+
+static void request_unref(struct fr_request *req)
+{
+	struct fr_socket *s = req->sock;
+
+	if (--req->refs > 0)
+		return;
+	if (req->body_cap > POOL_BODY_MAX) {
+		free(req->body);
+		req->body = NULL;
+		req->body_cap = 0;
+	}
+	req->next = s->pool;
+	s->pool = req;
+}
+
+static void list_live(struct fr_request *req)
+{
+	struct fr_socket *s = req->sock;
+
+	req->prev = NULL;
+	req->next = s->live;
+	if (s->live)
+		s->live->prev = req;
+	s->live = req;
+	req->listed = true;
+	s->nlive++;
+}
+
+static void unlist_live(struct fr_request *req)
+{
+	if (!req->listed)
+		return;
+	if (req->prev)
+		req->prev->next = req->next;
+	else
+		req->sock->live = req->next;
+	if (req->next)
+		req->next->prev = req->prev;
+	req->listed = false;
+	req->sock->nlive--;
+}
+
+/* ---- what the executor reads ---- */
+
+static struct fr_span span_copy(char **at, struct fr_bytes bytes)
+{
+	struct fr_span span = { *at, bytes.len };
+
+	memcpy(*at, bytes.p, bytes.len);
+	*at += bytes.len;
+	return span;
+}
+
+/*
+ * The head outlives its exchange when the client leaves early, and runs keep
+ * spans of it: so it is copied, into memory that stays with the request.
+ */
+static int copy_head(struct fr_request *req, const struct fr_head *head)
+{
+	size_t table = head->nfields * sizeof(struct fr_header);
+	size_t need = table + head->method.len + head->path.len + head->raw_path.len + head->query.len;
+	struct fr_header *headers;
+	char *at;
+
+	for (size_t i = 0; i < head->nfields; i++)
+		need += head->fields[i].name.len + head->fields[i].value.len;
+	if (need > req->head_cap) {
+		char *bigger = realloc(req->head, need + 512);
+
+		if (!bigger)
+			return -1;
+		req->head = bigger;
+		req->head_cap = need + 512;
+	}
+	headers = (struct fr_header *)req->head;
+	at = req->head + table;
+	req->in.method_name = span_copy(&at, head->method);
+	req->in.full_path = span_copy(&at, head->path);
+	req->raw_path = span_copy(&at, head->raw_path);
+	req->in.query = span_copy(&at, head->query);
+	for (size_t i = 0; i < head->nfields; i++) {
+		headers[i].name = span_copy(&at, head->fields[i].name);
+		headers[i].value = span_copy(&at, head->fields[i].value);
+	}
+	req->in.headers = headers;
+	req->in.nheaders = head->nfields;
+	req->major = head->major;
+	req->minor = head->minor;
+	return 0;
+}
+
+/* What is below root_path, if the path is: Starlette's rule. */
+static struct fr_span below(const struct fr_image *image, struct fr_span path)
+{
+	const char *root = fr_str_in(image, image->root_path);
+	size_t len = image->root_path.len;
+
+	if (len == 0 || path.len < len || memcmp(path.p, root, len) != 0 ||
+	    (path.len > len && path.p[len] != '/'))
+		return path;
+	return (struct fr_span){ path.p + len, path.len - len };
+}
+
+static int fill_input(struct fr_request *req)
+{
+	struct fr_socket *s = req->sock;
+	struct fr_input *in = &req->in;
+
+	if (copy_head(req, fr_exchange_head(req->x)) < 0)
+		return -1;
+	in->transport = &transport;
+	in->method = fr_method_bit(in->method_name.p, in->method_name.len);
+	in->path = below(s->program->image, in->full_path);
+	in->id = ++s->next_id;
+	in->toplevel = true;
+	in->foreign = false;
+	in->routed = false;
+	return 0;
+}
+
+/* ---- net's callbacks ---- */
+
+static bool wants_stream(const struct fr_image *image, const struct fr_route *route)
+{
+	const struct fr_step *steps = FR_IMAGE_AT(image, route->steps.off);
+
+	if (route->kind == FR_ROUTE_ASGI)
+		return true;
+	if (route->body != FR_BODY_NONE)
+		return false;
+	for (uint32_t i = 0; i < route->steps.count; i++)
+		if (steps[i].op == FR_OP_SPECIAL && steps[i].in <= FR_SPECIAL_CONNECTION)
+			return true; /* it may read request.stream() */
+	return false;
+}
+
+/* How the body of a request that has one is to arrive; may lower its limit. */
+static enum fr_body_mode choose_mode(const struct fr_image *image, const struct fr_head *head,
+                                     size_t *max_body)
+{
+	struct fr_span method = { head->method.p, head->method.len };
+	struct fr_span path = below(image, (struct fr_span){ head->path.p, head->path.len });
+	const struct fr_route *route;
+	struct fr_match match;
+
+	if (fr_route_find(image, fr_method_bit(method.p, method.len), method, path.p, path.len, NULL,
+	                  NULL, &match) < 0 ||
+	    match.kind != FR_MATCH_FULL)
+		return FR_BODY_STREAM;
+	route = (const struct fr_route *)FR_IMAGE_AT(image, image->routes.off) + match.route;
+	if (route->max_body < *max_body)
+		*max_body = route->max_body;
+	if (image->app_flags & FR_APP_WRAPPED || wants_stream(image, route))
+		return FR_BODY_STREAM;
+	return FR_BODY_BUFFER;
+}
+
+static enum fr_body_mode on_head(void *data, struct fr_exchange *x, size_t *max_body)
+{
+	struct fr_socket *s = data;
+	const struct fr_head *head = fr_exchange_head(x);
+	struct fr_request *req = request_new(s, x);
+
+	if (!req || !head->has_body)
+		return FR_BODY_BUFFER;
+	if (choose_mode(s->program->image, head, max_body) == FR_BODY_BUFFER)
+		return FR_BODY_BUFFER;
+	req->stream = true;
+	return FR_BODY_STREAM;
+}
+
+/* The run has to wait, or wants a task from the first step on. */
+static void start_task(struct fr_request *req)
+{
+	list_live(req);
+	req->task = fr_loop_start_task(req->sock->loop, req->run, NULL);
+	if (!req->task)
+		PyErr_WriteUnraisable(req->run);
+}
+
+static void start_run(struct fr_request *req)
+{
+	struct fr_program *sealed = req->sock->program;
+	struct fr_program *program = fr_program_of(sealed->state, sealed->app);
+	struct fr_run *run;
+
+	req->run = program ? fr_run_new(program, &req->in) : NULL;
+	if (!req->run) {
+		PyErr_WriteUnraisable(sealed->app);
+		fr_program_unref(program);
+		return;
+	}
+	fr_program_unref(program);
+	run = (struct fr_run *)req->run;
+	if (fr_run_needs_task(run)) {
+		start_task(req);
+		return;
+	}
+	switch (fr_run_start(run)) {
+	case FR_RUN_DONE:
+		break;
+	case FR_RUN_WAITS:
+		start_task(req);
+		break;
+	case FR_RUN_FAILED:
+		PyErr_Clear(); /* the executor has logged it */
+		break;
+	}
+}
+
+static void on_request(void *data, struct fr_exchange *x)
+{
+	struct fr_request *req = fr_exchange_data(x);
+
+	(void)data;
+	if (!req || fill_input(req) < 0) {
+		fr_log(FR_ERROR, "out of memory: a request is dropped");
+		fr_exchange_abort(x);
+		return;
+	}
+	req->body_ended = !req->stream;
+	fr_gil_take();
+	req->refs += 2; /* the run's, until done(); ours */
+	req->starting = true;
+	start_run(req);
+	req->starting = false;
+	if (!req->task)
+		socket_done(&req->in); /* if it never came to its end */
+	if (req->over) {
+		Py_CLEAR(req->run);
+		Py_CLEAR(req->task);
+	}
+	request_unref(req);
+}
+
+static int body_append(struct fr_request *req, const char *p, size_t len)
+{
+	if (req->body_len + len > req->body_cap) {
+		size_t cap = (req->body_len + len) * 2;
+		char *bigger = realloc(req->body, cap);
+
+		if (!bigger)
+			return -1;
+		req->body = bigger;
+		req->body_cap = cap;
+	}
+	if (len > 0)
+		memcpy(req->body + req->body_len, p, len);
+	req->body_len += len;
+	return 0;
+}
+
+/* Ends the wait of body(); wants the GIL. */
+static void wake_body(struct fr_request *req)
+{
+	PyObject *waiter = req->body_waiter;
+
+	req->body_waiter = NULL;
+	if (!waiter)
+		return;
+	fr_bridge_wake(waiter);
+	Py_DECREF(waiter);
+}
+
+static void on_body(void *data, struct fr_exchange *x, const char *p, size_t len, bool last)
+{
+	struct fr_request *req = fr_exchange_data(x);
+
+	(void)data;
+	if (!req || req->over)
+		return; /* nobody is left to read it */
+	if (body_append(req, p, len) < 0) {
+		fr_log(FR_ERROR, "out of memory: a request's body is dropped");
+		fr_exchange_abort(x);
+		return;
+	}
+	req->body_ended = last;
+	/* body() takes the whole, within net's limit; receive() takes pieces. */
+	if (!last && req->body_len > FR_SOCKET_HIGH && !req->body_waiter && !req->paused) {
+		req->paused = true;
+		fr_exchange_pause(x);
+	}
+	if ((last && req->body_waiter) || req->bridge) {
+		fr_gil_take();
+		if (last)
+			wake_body(req);
+		fr_bridge_wake_receive(req);
+	}
+}
+
+static void on_drain(void *data, struct fr_exchange *x)
+{
+	struct fr_request *req = fr_exchange_data(x);
+
+	(void)data;
+	if (req && req->bridge) {
+		fr_gil_take();
+		fr_bridge_wake_send(req);
+	}
+}
+
+/* The client left while the run goes on: what it still may read is copied. */
+static void on_left(struct fr_request *req, struct fr_exchange *x)
+{
+	if (!req->stream) {
+		struct fr_bytes body = fr_exchange_body(x);
+
+		if (body_append(req, body.p, body.len) < 0)
+			fr_log(FR_ERROR, "out of memory: a request's body is dropped");
+	}
+	req->x = NULL;
+	fr_gil_take();
+	wake_body(req);
+	fr_bridge_wake_receive(req);
+	fr_bridge_wake_send(req);
+}
+
+static void on_close(void *data, struct fr_exchange *x, bool ok)
+{
+	struct fr_request *req = fr_exchange_data(x);
+
+	(void)data;
+	(void)ok;
+	if (!req)
+		return;
+	fr_exchange_set_data(x, NULL);
+	if (req->run && !req->over)
+		on_left(req, x);
+	req->x = NULL;
+	request_unref(req);
+}
+
+/* ---- the executor's callbacks ---- */
+
+static int socket_body(struct fr_input *in, struct fr_span *ret, PyObject **ret_await)
+{
+	struct fr_request *req = of(in);
+
+	if (!req->stream && req->x) {
+		struct fr_bytes body = fr_exchange_body(req->x);
+
+		*ret = (struct fr_span){ body.p, body.len };
+		return 1;
+	}
+	if (req->body_ended) {
+		*ret = (struct fr_span){ req->body_len ? req->body : "", req->body_len };
+		return 1;
+	}
+	if (!req->x) {
+		PyObject *type = FR_GET(req->sock->program->state, client_disconnect);
+
+		if (type)
+			PyErr_SetNone(type);
+		return -1;
+	}
+	if (!req->body_waiter) {
+		req->body_waiter = PyObject_CallMethod(req->sock->loop->loop, "create_future", NULL);
+		if (!req->body_waiter)
+			return -1;
+		if (req->paused) {
+			req->paused = false;
+			fr_exchange_resume(req->x);
+		}
+	}
+	*ret_await = Py_NewRef(req->body_waiter);
+	return 0;
+}
+
+static void release_body(void *owner)
+{
+	fr_gil_decref(owner);
+}
+
+int fr_request_write(struct fr_request *req, PyObject *body, bool last)
+{
+	Py_ssize_t len = PyBytes_GET_SIZE(body);
+
+	if (last)
+		req->completed = true;
+	return fr_exchange_write(req->x, PyBytes_AS_STRING(body), (size_t)len, last, release_body,
+	                         Py_NewRef(body));
+}
+
+/* The executor's whole answer; all of it is queued, so nothing is to be waited for. */
+static int socket_reply(struct fr_input *in, unsigned status, struct fr_span content_type,
+                        const struct fr_header *fields, size_t nfields, PyObject *body,
+                        PyObject **ret_await)
+{
+	struct fr_request *req = of(in);
+	const struct fr_field *extra = (const struct fr_field *)fields;
+	int rc;
+
+	(void)ret_await;
+	if (!req->x || req->completed)
+		return 1;
+	if (content_type.p) {
+		rc = fr_exchange_reply(req->x, status,
+		                       (struct fr_bytes){ content_type.p, content_type.len }, extra,
+		                       nfields, PyBytes_AS_STRING(body),
+		                       (size_t)PyBytes_GET_SIZE(body), release_body, Py_NewRef(body));
+	} else {
+		rc = fr_exchange_start(req->x, status, extra, nfields, FR_FRAMING_LENGTH);
+		if (rc == 0)
+			rc = fr_request_write(req, body, true);
+	}
+	if (rc == FR_EINVAL) {
+		PyErr_SetString(PyExc_RuntimeError, "Invalid HTTP header name or value.");
+		return -1;
+	}
+	if (rc == FR_ENOMEM) {
+		PyErr_NoMemory();
+		return -1;
+	}
+	req->completed = true; /* any other failure: the client left, which is no error of the run */
+	if (req->bridge)
+		fr_bridge_wake_receive(req);
+	return 1;
+}
+
+static bool socket_started(struct fr_input *in)
+{
+	struct fr_request *req = of(in);
+
+	return !req->x || fr_exchange_started(req->x);
+}
+
+static void socket_done(struct fr_input *in)
+{
+	struct fr_request *req = of(in);
+
+	if (req->over)
+		return;
+	req->over = true;
+	unlist_live(req);
+	fr_bridge_detach(req);
+	Py_CLEAR(req->body_waiter);
+	/* An answer that was begun and not ended can't be mended; without one the client would wait. */
+	if (req->x && !req->completed)
+		fr_exchange_abort(req->x);
+	else if (req->x && req->paused)
+		fr_exchange_resume(req->x);
+	if (!req->starting) {
+		Py_CLEAR(req->run);
+		Py_CLEAR(req->task);
+	}
+	request_unref(req);
+}
+
+static const struct fr_transport transport = {
+	.body = socket_body,
+	.reply = socket_reply,
+	.scope = fr_bridge_scope,
+	.receive = fr_bridge_receive,
+	.send = fr_bridge_send,
+	.started = socket_started,
+	.done = socket_done,
+};
+
+/* ---- the worker's side ---- */
+
+PyObject *fr_request_take(struct fr_request *req)
+{
+	PyObject *bytes;
+
+	if (!req->stream && req->x) {
+		struct fr_bytes body = fr_exchange_body(req->x);
+
+		return PyBytes_FromStringAndSize(body.p, (Py_ssize_t)body.len);
+	}
+	bytes = PyBytes_FromStringAndSize(req->body, (Py_ssize_t)req->body_len);
+	if (!bytes)
+		return NULL;
+	req->body_len = 0;
+	if (req->paused && req->x) {
+		req->paused = false;
+		fr_exchange_resume(req->x);
+	}
+	return bytes;
+}
+
+int fr_socket_init(struct fr_socket *s, struct fr_loop *loop, struct fr_program *program,
+                   PyObject *lifespan_state)
+{
+	*s = (struct fr_socket){
+		.app = { .data = s,
+		         .on_head = on_head,
+		         .on_request = on_request,
+		         .on_body = on_body,
+		         .on_drain = on_drain,
+		         .on_close = on_close },
+		.loop = loop,
+		.program = fr_program_ref(program),
+		.lifespan_state = Py_NewRef(lifespan_state),
+	};
+	return fr_bridge_init(s);
+}
+
+void fr_socket_cancel(struct fr_socket *s)
+{
+	for (struct fr_request *req = s->live, *next; req; req = next) {
+		PyObject *done;
+
+		next = req->next;
+		done = req->task ? PyObject_CallMethod(req->task, "cancel", NULL) : NULL;
+		if (!done)
+			PyErr_Clear();
+		Py_XDECREF(done);
+	}
+}
+
+void fr_socket_fini(struct fr_socket *s)
+{
+	while (s->pool) {
+		struct fr_request *req = s->pool;
+
+		s->pool = req->next;
+		free(req->body);
+		free(req->head);
+		free(req);
+	}
+	fr_bridge_fini(s);
+	if (s->program)
+		fr_program_unref(s->program);
+	s->program = NULL;
+	Py_CLEAR(s->lifespan_state);
+}
