@@ -255,12 +255,12 @@ static int on_side(void *arg, const struct fr_side *side, const char *path, size
 	(void)path;
 	(void)len;
 	if (!asked->count++)
-		fputs("before that, the application itself is asked about:\n", asked->out);
+		fputs("the application itself is asked about:\n", asked->out);
 	put_side(asked->out, asked->img, side);
 	return FR_MATCH_NONE;
 }
 
-static void explain_none(const struct fr_image *img, const char *path, FILE *out)
+static void explain_none(const struct fr_image *img, const char *path, int asked, FILE *out)
 {
 	size_t len;
 	int add;
@@ -270,7 +270,9 @@ static void explain_none(const struct fr_image *img, const char *path, FILE *out
 		put_bytes(out, path, add ? len - 1 : len);
 		fputs(add ? "/\n" : "\n", out);
 	} else {
-		fputs("no route: 404\n", out);
+		fputs(asked ? "no other route: 404, unless the application says otherwise\n"
+		            : "no route: 404\n",
+		      out);
 	}
 }
 
@@ -289,7 +291,7 @@ int fr_explain(const struct fr_image *img, const char *method, const char *path,
 	put_bytes(out, path, strlen(path));
 	fprintf(out, ": %" PRIu32 " probes, %d side entries\n", m.probes, asked.count);
 	if (m.kind == FR_MATCH_NONE) {
-		explain_none(img, path, out);
+		explain_none(img, path, asked.count, out);
 		return 1;
 	}
 	if (m.kind == FR_MATCH_METHOD)

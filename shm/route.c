@@ -25,6 +25,8 @@ struct lookup {
 	struct fr_span method_name;
 	struct pick full, partial;
 	uint32_t probes;
+	size_t split_len; /* of the path that split is of; 0: none */
+	struct split split;
 };
 
 uint32_t fr_method_bit(const char *name, size_t len)
@@ -46,9 +48,13 @@ uint32_t fr_method_bit(const char *name, size_t len)
 	return FR_OTHER;
 }
 
-static void split_path(const char *path, size_t len, struct split *ret)
+static const struct split *split_path(struct lookup *l, const char *path, size_t len)
 {
+	struct split *ret = &l->split;
 	uint32_t n = 1;
+
+	if (l->split_len == len)
+		return ret;
 
 	ret->start[0] = 1;
 	for (size_t i = 1; i < len && n <= FR_MAX_SEGMENTS; i++)
@@ -56,6 +62,8 @@ static void split_path(const char *path, size_t len, struct split *ret)
 			ret->start[n++] = i + 1;
 	ret->start[n] = len + 1;
 	ret->count = n;
+	l->split_len = len;
+	return ret;
 }
 
 static bool takes_named(const struct lookup *l, const struct fr_accept *a)
@@ -156,21 +164,20 @@ static void walk(struct lookup *l, const char *path, size_t len)
 	const uint32_t *states = FR_IMAGE_AT(l->img, l->img->states.off);
 	const struct fr_state *s;
 	uint32_t at = states[0], i;
-	struct split split;
+	const struct split *split = split_path(l, path, len);
 
-	split_path(path, len, &split);
-	for (i = 0; i < split.count && i < FR_MAX_SEGMENTS; i++) {
-		size_t start = split.start[i];
+	for (i = 0; i < split->count && i < FR_MAX_SEGMENTS; i++) {
+		size_t start = split->start[i];
 
 		s = FR_IMAGE_AT(l->img, at);
 		/* As in a regular expression, ".*" takes no newline. */
 		if (s->tails.count && !memchr(path + start, '\n', len - start))
 			consider(l, s->tails, len);
-		at = step(l, at, path + start, split.start[i + 1] - 1 - start);
+		at = step(l, at, path + start, split->start[i + 1] - 1 - start);
 		if (!at)
 			return;
 	}
-	if (i < split.count)
+	if (i < split->count)
 		return;
 	s = FR_IMAGE_AT(l->img, at);
 	consider(l, s->accepts, len);
@@ -223,23 +230,23 @@ static int find_sides(struct lookup *l, const char *path, size_t len, fr_side_fn
 	return 0;
 }
 
-static void capture(const struct pick *pick, const char *path, struct fr_match *ret)
+static void capture(struct lookup *l, const struct pick *pick, const char *path,
+                    struct fr_match *ret)
 {
 	uint64_t left = pick->accept->segments;
-	struct split split;
+	const struct split *split = split_path(l, path, pick->len);
 	uint32_t n = 0;
 
-	split_path(path, pick->len, &split);
 	while (left && n < FR_MAX_PATH_PARAMS) {
 		uint32_t i = (uint32_t)__builtin_ctzll(left);
 
 		left &= left - 1;
-		if (i >= split.count)
+		if (i >= split->count)
 			break;
-		ret->params[n].p = path + split.start[i];
-		ret->params[n].len = split.start[i + 1] - 1 - split.start[i];
+		ret->params[n].p = path + split->start[i];
+		ret->params[n].len = split->start[i + 1] - 1 - split->start[i];
 		if (!left && (pick->accept->methods & FR_ACCEPT_TAIL))
-			ret->params[n].len = pick->len - split.start[i];
+			ret->params[n].len = pick->len - split->start[i];
 		n++;
 	}
 	ret->nparams = n;
@@ -249,12 +256,17 @@ int fr_route_find(const struct fr_image *img, uint32_t method, struct fr_span me
                   const char *path, size_t len, fr_side_fn *side, void *side_arg,
                   struct fr_match *ret_match)
 {
-	struct lookup l = { .img = img, .method = method, .method_name = method_name };
+	struct lookup l; /* too big to be zeroed each time */
 	uint32_t full_side = FR_NONE32, partial_side = FR_NONE32;
 	const struct pick *won;
 	int rc;
 
-	l.full.route = l.partial.route = FR_NONE32;
+	l.img = img;
+	l.method = method;
+	l.method_name = method_name;
+	l.full = l.partial = (struct pick){ .route = FR_NONE32 };
+	l.probes = 0;
+	l.split_len = 0;
 	find_paths(&l, path, len);
 	/* "$" also stands before a newline that ends the path; the longer match has precedence. */
 	if (len && path[len - 1] == '\n')
@@ -273,7 +285,7 @@ int fr_route_find(const struct fr_image *img, uint32_t method, struct fr_span me
 	ret_match->probes = l.probes;
 	ret_match->nparams = 0;
 	if (won->accept && won->accept->segments)
-		capture(won, path, ret_match);
+		capture(&l, won, path, ret_match);
 	return 0;
 }
 
