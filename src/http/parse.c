@@ -9,6 +9,8 @@
 #include "http/parse_private.h"
 #include "http/uri.h"
 
+#define MAX_MENDED 16
+
 _Static_assert(sizeof(llhttp_t) <= sizeof(((struct fr_parser *)0)->ll), "room for llhttp");
 
 /* Maps a field name's bytes to lower case; 0: not a token character. */
@@ -153,7 +155,8 @@ void fr_parser_fini(struct fr_parser *p)
 	p->scratch_cap = 0;
 }
 
-void fr_parser_begin(struct fr_parser *p, char *base)
+/* Back to the first byte of the message. */
+static void restart(struct fr_parser *p)
 {
 	llhttp_t *ll = (llhttp_t *)(void *)p->ll;
 
@@ -163,7 +166,6 @@ void fr_parser_begin(struct fr_parser *p, char *base)
 	p->head_len = 0;
 	p->why = NULL;
 	p->nfields = 0;
-	p->base = base;
 	p->fed = 0;
 	p->status = 0;
 	p->in_head = true;
@@ -173,6 +175,13 @@ void fr_parser_begin(struct fr_parser *p, char *base)
 	p->extension_bytes = p->trailer_bytes = 0;
 	llhttp_init(ll, HTTP_REQUEST, &settings);
 	ll->data = p;
+}
+
+void fr_parser_begin(struct fr_parser *p, char *base)
+{
+	p->base = base;
+	p->mended = 0;
+	restart(p);
 }
 
 static void shift(struct fr_bytes *b, const char *from, const char *to)
@@ -461,6 +470,27 @@ static int finish_head(struct fr_parser *p)
 	return FR_PARSE_DONE;
 }
 
+/*
+ * llhttp takes a tab around a content-length for a digit gone wrong.  Makes
+ * it a space, which means the same, and starts again; false: it is another
+ * error.
+ */
+static bool mend_length(struct fr_parser *p, size_t len)
+{
+	llhttp_t *ll = (llhttp_t *)(void *)p->ll;
+	char *at = p->base + (llhttp_get_error_pos(ll) - p->base);
+	char *end = p->base + len;
+
+	if (at >= end || *at != '\t' || p->mended++ == MAX_MENDED)
+		return false;
+	for (; at < end && (*at == ' ' || *at == '\t'); at++)
+		*at = ' ';
+	if (at < end && *at != '\r')
+		return false;
+	restart(p);
+	return true;
+}
+
 int fr_parse_head(struct fr_parser *p, size_t len)
 {
 	llhttp_t *ll = (llhttp_t *)(void *)p->ll;
@@ -468,7 +498,7 @@ int fr_parse_head(struct fr_parser *p, size_t len)
 	size_t upto = len > max ? max + 1 : len;
 	llhttp_errno_t err;
 
-	if (upto > p->fed) {
+	while (upto > p->fed) {
 		err = llhttp_execute(ll, p->base + p->fed, upto - p->fed);
 		if (err == HPE_PAUSED && !p->in_head) {
 			p->head_len = (size_t)(llhttp_get_error_pos(ll) - p->base);
@@ -476,6 +506,8 @@ int fr_parse_head(struct fr_parser *p, size_t len)
 				p->fed = p->head_len;
 				return finish_head(p);
 			}
+		} else if (err == HPE_INVALID_CONTENT_LENGTH && mend_length(p, upto)) {
+			continue;
 		} else if (err != HPE_OK) {
 			return refuse_error(p, err, upto);
 		}

@@ -48,6 +48,7 @@ struct fr_parser {
 	size_t fed;
 	struct fr_bytes version;
 	int status; /* set by a callback that stops the parser */
+	unsigned mended; /* how often llhttp was started again */
 	bool in_head;
 	bool paused_at_chunk;
 	bool message_complete;
