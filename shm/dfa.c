@@ -268,7 +268,7 @@ static int collect_accepts(struct work *w, uint32_t state, int tails)
 			dfa->accepts[dfa->naccepts++] = accept_of(w->manifest, route);
 		}
 	}
-	n = fr_dfa_prune(dfa->accepts + first, dfa->naccepts - first);
+	n = dfa->naccepts > first ? fr_dfa_prune(dfa->accepts + first, dfa->naccepts - first) : 0;
 	dfa->naccepts = first + n;
 	if (tails) {
 		s->tails = first;

@@ -40,7 +40,7 @@ enum fr_err fr_diag_set(struct fr_diag *diag, enum fr_err code, const char *wher
 
 /* As fr_diag_set, with ": " and the text of errno value err at the end. */
 enum fr_err fr_diag_errno(struct fr_diag *diag, int err, const char *where, const char *fmt, ...)
-        FR_PRINTF(4, 5);
+	FR_PRINTF(4, 5);
 
 /* A short name of the code: "out of memory". */
 const char *fr_err_name(enum fr_err code);

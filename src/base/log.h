@@ -25,6 +25,6 @@ void fr_log(enum fr_level level, const char *fmt, ...) FR_PRINTF(2, 3);
 
 /* A message, then text of several lines. */
 void fr_log_text(enum fr_level level, const char *text, size_t len, const char *fmt, ...)
-        FR_PRINTF(4, 5);
+	FR_PRINTF(4, 5);
 
 #endif

@@ -65,7 +65,8 @@ static void nothing_forges_a_line(void **state)
 {
 	(void)state;
 	fr_log(FR_INFO, "path %s", "/a\r\nb\x1b[31m\x7f\t\xc3\xa4\xff\xc2\x85");
-	assert_non_null(strstr(logged(), "path /a\\x0d\\x0ab\\x1b[31m\\x7f \xc3\xa4\\xff\\xc2\\x85\n"));
+	assert_non_null(
+		strstr(logged(), "path /a\\x0d\\x0ab\\x1b[31m\\x7f \xc3\xa4\\xff\\xc2\\x85\n"));
 }
 
 static void further_lines_are_indented(void **state)
@@ -91,11 +92,14 @@ static void a_long_message_is_one_bounded_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_line_has_time_level_and_message, open_pipe, close_pipe),
-		cmocka_unit_test_setup_teardown(below_the_level_nothing_is_written, open_pipe, close_pipe),
+		cmocka_unit_test_setup_teardown(a_line_has_time_level_and_message, open_pipe,
+		                                close_pipe),
+		cmocka_unit_test_setup_teardown(below_the_level_nothing_is_written, open_pipe,
+		                                close_pipe),
 		cmocka_unit_test_setup_teardown(nothing_forges_a_line, open_pipe, close_pipe),
 		cmocka_unit_test_setup_teardown(further_lines_are_indented, open_pipe, close_pipe),
-		cmocka_unit_test_setup_teardown(a_long_message_is_one_bounded_line, open_pipe, close_pipe),
+		cmocka_unit_test_setup_teardown(a_long_message_is_one_bounded_line, open_pipe,
+		                                close_pipe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
