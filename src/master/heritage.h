@@ -48,7 +48,10 @@ struct fr_report {
 #define FR_REPORT_MAX 65536u
 
 /*
- * Runs in the forked child, returns its exit code.  SIGTERM there means:
+ * Runs in the forked child, returns its exit code.  The child is in a process
+ * group of its own, has dropped to user and group, has default actions for
+ * all signals and none blocked, /dev/null as standard input, and no other
+ * descriptors than those named here.  SIGTERM there means:
  * stop accepting, finish the requests within timeouts.drain, run lifespan
  * shutdown, exit 0.  A second SIGTERM, SIGQUIT or SIGINT: at once.
  */
@@ -63,8 +66,8 @@ struct fr_loader_args {
 	const char *app; /* "module:attribute" */
 	const char *app_dir;
 	const char *python; /* may be NULL */
-	const char *user; /* may be NULL */
-	const char *group; /* may be NULL */
+	const char *user; /* may be NULL; already dropped to */
+	const char *group; /* may be NULL; already dropped to */
 	uint64_t hash_seed;
 	int manifest_fd;
 };
@@ -74,6 +77,8 @@ struct fr_entries {
 	fr_worker_main_fn *worker;
 	fr_loader_main_fn *loader;
 	const char *python_version; /* of the libpython in this binary: "3.11.2" */
+	const char *llhttp_version; /* "8.1.0" */
+	const char *version; /* of fastrapid */
 };
 
 /* The daemon's main(): options, configuration, loader, crew.  Returns the exit code. */

@@ -1,0 +1,84 @@
+/*
+ * The crew: the worker processes of one generation.
+ *
+ * Started by the master with a sealed image; ready when every worker has
+ * reported that its lifespan start-up has ended.  Before that, the first
+ * failure ends the whole crew; afterwards a worker that dies is replaced,
+ * ever more slowly if it goes on dying.  The crew owns the processes and
+ * their report sockets, and borrows all else.  Everything runs on the
+ * master's loop.
+ */
+#ifndef FR_MASTER_CREW_H
+#define FR_MASTER_CREW_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <ev.h>
+
+#include "base/err.h"
+#include "master/heritage.h"
+
+enum fr_crew_state {
+	FR_CREW_STARTING,
+	FR_CREW_READY,
+	FR_CREW_STOPPING,
+	FR_CREW_GONE, /* no process is left */
+};
+
+struct fr_crew;
+
+struct fr_member {
+	struct fr_crew *crew;
+	unsigned number;
+	pid_t pid; /* 0: not running */
+	int report_fd; /* -1: closed */
+	bool ready;
+	bool late; /* was killed because it did not become ready in time */
+	unsigned failures; /* deaths in a row, each soon after its start */
+	ev_tstamp started;
+	ev_io report;
+	ev_timer
+		timer; /* running: until it must be ready; not running: until it is started again */
+};
+
+/* What the crew tells the master.  Both may call fr_crew_stop; neither may free the crew. */
+struct fr_crew_events {
+	void *data;
+	void (*on_ready)(void *data);
+	void (*on_gone)(void *data);
+};
+
+struct fr_crew {
+	struct ev_loop *loop;
+	const struct fr_entries *entries;
+	struct fr_heritage heritage; /* the same for all but for worker and master_fd */
+	struct fr_crew_events events;
+	struct fr_member *members;
+	unsigned count;
+	enum fr_crew_state state;
+	bool failed; /* it ended because it could not start */
+	char *failure; /* the worker's words for it, or NULL */
+	struct fr_diag diag; /* and ours */
+	ev_timer deadline; /* of stopping */
+};
+
+/* Forks all workers.  heritage's worker and master_fd are ignored. */
+int fr_crew_start(struct fr_crew *crew, struct ev_loop *loop, const struct fr_entries *entries,
+                  const struct fr_heritage *heritage, struct fr_crew_events events,
+                  struct fr_diag *diag) FR_MUST_CHECK;
+
+/* A child has ended.  Returns whether it was of this crew. */
+bool fr_crew_reaped(struct fr_crew *crew, pid_t pid, int status);
+
+/*
+ * Ends all workers: gracefully (SIGTERM, then timeouts.drain and a margin),
+ * or fast (SIGQUIT, then a short time), then SIGKILL.  A second call may
+ * only hasten.  on_gone follows.
+ */
+void fr_crew_stop(struct fr_crew *crew, bool graceful);
+
+/* Frees what a gone crew holds. */
+void fr_crew_fini(struct fr_crew *crew);
+
+#endif

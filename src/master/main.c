@@ -1,0 +1,180 @@
+/* fr_master_main: what the command line asks for. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+#include <ev.h>
+#include <sodium.h>
+
+#include "base/log.h"
+#include "master/child.h"
+#include "master/compile.h"
+#include "master/config_load.h"
+#include "master/loader.h"
+#include "master/master.h"
+#include "master/options.h"
+#include "master/reference.h"
+#include "shm/explain.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+static void print_version(const struct fr_entries *entries)
+{
+	printf("fastrapid %s\n", entries->version ? entries->version : "of unknown version");
+	printf("libev %d.%d\n", ev_version_major(), ev_version_minor());
+	printf("llhttp %s\n",
+	       entries->llhttp_version ? entries->llhttp_version : "of unknown version");
+	printf("cJSON %s\n", cJSON_Version());
+	printf("libsodium %s\n", sodium_version_string());
+	printf("Python %s\n", entries->python_version);
+}
+
+static int dump_manifest(const struct fr_compiled *compiled)
+{
+	cJSON *tree = cJSON_ParseWithLength(compiled->loaded.manifest, compiled->loaded.len);
+	char *text = tree ? cJSON_Print(tree) : NULL;
+
+	cJSON_Delete(tree);
+	if (!text) {
+		fprintf(stderr, "fastrapid: out of memory\n");
+		return EXIT_FAILED;
+	}
+	puts(text);
+	free(text);
+	return EXIT_DONE;
+}
+
+static int explain(const struct fr_image *image, const char *what)
+{
+	const char *space = strchr(what, ' ');
+	const char *path = space + strspn(space, " ");
+	char *method = strndup(what, (size_t)(space - what));
+	int rc;
+
+	if (!method)
+		return EXIT_FAILED;
+	rc = fr_explain(image, method, path, stdout);
+	free(method);
+	return rc ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* What needs the application compiled but not served. */
+static int inspect(const struct fr_options *options, const struct fr_config *config, int signal_fd)
+{
+	struct fr_compiled compiled;
+	struct fr_diag diag = { 0 };
+	int code = EXIT_DONE;
+
+	if (fr_compile(config, signal_fd, &compiled, &diag) < 0) {
+		fr_master_complain(&diag, compiled.loaded.said);
+		fr_compiled_fini(&compiled);
+		return EXIT_FAILED;
+	}
+	if (compiled.loaded.said_len) /* what the application printed is not our output */
+		fwrite(compiled.loaded.said, 1, compiled.loaded.said_len, stderr);
+	if (options->mode == FR_DO_TEST)
+		fr_compiled_report(&compiled, stdout);
+	else if (options->mode == FR_DO_DUMP_IMAGE)
+		fr_image_dump(compiled.image, stdout);
+	else if (options->mode == FR_DO_DUMP_MANIFEST)
+		code = dump_manifest(&compiled);
+	else
+		code = explain(compiled.image, options->explain);
+	fr_compiled_fini(&compiled);
+	return code;
+}
+
+/* The file's keys, the command line's, the rest. */
+static int configure(const struct fr_options *options, struct fr_config *config,
+                     struct fr_diag *diag)
+{
+	int err;
+
+	if (options->file && (err = fr_config_read(config, options->file, diag)) < 0)
+		return err;
+	if ((err = fr_options_apply(options, config, diag)) < 0 ||
+	    (err = fr_config_finish(config, diag)) < 0)
+		return err;
+	if (!config->app && options->mode != FR_DO_PRINT)
+		return fr_diag_set(
+			diag, FR_EINVAL, options->file,
+			"found no \"app\", expected one such as \"main:app\" (or --app)");
+	return 0;
+}
+
+static int run(const struct fr_options *options, const struct fr_entries *entries)
+{
+	struct fr_config config;
+	struct fr_diag diag = { 0 };
+	int code = EXIT_FAILED, signal_fd = -1;
+
+	fr_config_init(&config);
+	if (configure(options, &config, &diag) < 0) {
+		fr_master_complain(&diag, NULL);
+		goto out;
+	}
+	if (options->mode == FR_DO_PRINT) {
+		code = fr_config_print(&config, stdout) < 0 ? EXIT_FAILED : EXIT_DONE;
+		goto out;
+	}
+	if (options->mode == FR_DO_TEST && options->file) {
+		printf("configuration %s: ok\n", options->file);
+		fflush(stdout);
+	}
+	if (fr_signals_open(&signal_fd, &diag) < 0) {
+		fr_master_complain(&diag, NULL);
+		goto out;
+	}
+	code = options->mode == FR_DO_SERVE ? fr_master_serve(&config, entries, signal_fd)
+	                                    : inspect(options, &config, signal_fd);
+out:
+	if (signal_fd >= 0)
+		close(signal_fd);
+	fr_config_fini(&config);
+	return code;
+}
+
+int fr_master_main(int argc, char **argv, const struct fr_entries *entries)
+{
+	struct fr_options options;
+	struct fr_diag diag = { 0 };
+	int code = EXIT_DONE;
+
+	if (argc > 1 && !strcmp(argv[1], "--loader"))
+		return fr_loader_child(argc, argv, entries);
+	if (fr_options_read(argc, argv, &options, &diag) < 0) {
+		fr_master_complain(&diag, NULL);
+		return EXIT_USAGE;
+	}
+	switch (options.mode) {
+	case FR_DO_HELP:
+		fr_options_help(stdout);
+		break;
+	case FR_DO_VERSION:
+		print_version(entries);
+		break;
+	case FR_DO_REFERENCE_MD:
+		fr_reference_md(stdout);
+		break;
+	case FR_DO_REFERENCE_MAN:
+		fr_reference_man(stdout);
+		break;
+	default:
+		if (options.mode != FR_DO_PRINT && !options.file && !options.app) {
+			fprintf(stderr, "fastrapid: nothing to serve: give -c FILE or --app "
+			                "MODULE:ATTRIBUTE "
+			                "(--help tells more)\n");
+			return EXIT_USAGE;
+		}
+		code = run(&options, entries);
+		break;
+	}
+	if (fflush(stdout) == EOF || ferror(stdout)) {
+		fprintf(stderr, "fastrapid: can't write: %s\n", strerror(errno));
+		return EXIT_FAILED;
+	}
+	return code;
+}
