@@ -19,11 +19,10 @@ from starlette.types import Receive, Scope, Send
 
 from . import params
 from ._limits import FormLimits, check_max_body_size, checked_form_limits, first_limit
-from ._route import RouteState
 from .utils import get_value_or_default
 
 if TYPE_CHECKING:
-    from .routing import APIRoute, APIRouter
+    from .routing import APIRouter
 
 
 @dataclass
@@ -101,96 +100,6 @@ class IncludeContext:
         )
 
 
-class EffectiveRoute(RouteState):
-    """An APIRoute as it is where its router is included."""
-
-    def __init__(self, original: "APIRoute", context: IncludeContext) -> None:
-        self._original = original
-        router = context.included_router
-        options = {name: getattr(original, name) for name in _COPIED}
-        options |= {
-            "tags": [*context.tags, *original.tags],
-            "dependencies": [*context.dependencies, *original.dependencies],
-            "responses": {**context.responses, **original.responses},
-            "deprecated": original.deprecated or context.deprecated,
-            "include_in_schema": original.include_in_schema and context.include_in_schema,
-            "response_class": get_value_or_default(
-                original.response_class,
-                router.default_response_class,
-                context.default_response_class,
-            ),
-            "dependency_overrides_provider": context.dependency_overrides_provider,
-            "callbacks": [*context.callbacks, *(original.callbacks or [])],
-            "generate_unique_id_function": get_value_or_default(
-                original.generate_unique_id_function,
-                router.generate_unique_id_function,
-                context.generate_unique_id_function,
-            ),
-            "strict_content_type": get_value_or_default(
-                original.strict_content_type,
-                router.strict_content_type,
-                context.strict_content_type,
-            ),
-            "max_body_size": first_limit(original.max_body_size, context.max_body_size),
-            "form_limits": {**context.form_limits, **original.form_limits},
-        }
-        path = context.prefix + original.path
-        self._settle(path, original.endpoint, options, original.stream_item_type)
-        self._app: Any = None
-
-    @property
-    def original_route(self) -> "APIRoute":
-        """The route that was declared."""
-        return self._original
-
-    @property
-    def app(self) -> Any:
-        """The ASGI callable of a route that can't be flattened."""
-        if self._app is None:
-            self._app = self._original._asgi_app(self)
-        return self._app
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether the route answers a request."""
-        from .routing import match_route
-
-        return match_route(self, scope)
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request that matches."""
-        from .routing import refuse_method
-
-        if not await refuse_method(self, scope, receive, send):
-            await self.app(scope, receive, send)
-
-    def url_path_for(self, name: str, /, **path_params: Any) -> Any:
-        """The path of this route with values for its parameters."""
-        if name != self.name or path_params.keys() != self.param_convertors.keys():
-            raise NoMatchFound(name, path_params)
-        path, _ = routing.replace_params(self.path_format, self.param_convertors, path_params)
-        return routing.URLPath(path=path, protocol="http")
-
-
-# Options that including a router leaves alone.
-_COPIED = (
-    "response_model",
-    "status_code",
-    "summary",
-    "description",
-    "response_description",
-    "methods",
-    "name",
-    "operation_id",
-    "response_model_include",
-    "response_model_exclude",
-    "response_model_by_alias",
-    "response_model_exclude_unset",
-    "response_model_exclude_defaults",
-    "response_model_exclude_none",
-    "openapi_extra",
-)
-
-
 def _moved(route: BaseRoute, context: IncludeContext) -> BaseRoute | None:
     """A route that is not an APIRoute, below the prefix."""
     from .routing import APIWebSocketRoute
@@ -248,7 +157,7 @@ class IncludedRouter(BaseRoute):
         return self._routes
 
     def _build(self) -> Iterator[tuple[BaseRoute, Any]]:
-        from .routing import APIRoute
+        from .routing import APIRoute, EffectiveRoute
 
         for route in self.original_router.routes:
             if isinstance(route, IncludedRouter):

@@ -60,7 +60,6 @@ OPERATION = Options(
         "response_description": "Successful Response",
         "responses": None,
         "deprecated": None,
-        "name": None,
         "methods": None,
         "operation_id": None,
         "response_model_include": None,
@@ -72,6 +71,7 @@ OPERATION = Options(
         "include_in_schema": True,
         "response_class": Default(JSONResponse),
         "dependency_overrides_provider": None,
+        "name": None,
         "route_class_override": None,
         "callbacks": None,
         "openapi_extra": None,
@@ -88,7 +88,8 @@ def _without(*names: str) -> list[str]:
 
 
 # What each kind of callable takes.
-ROUTE_NAMES = _without("route_class_override")
+ROUTE_NAMES = _without("route_class_override", "name")
+ROUTE_NAMES.insert(ROUTE_NAMES.index("methods"), "name")
 ADD_ROUTE_NAMES = _without("dependency_overrides_provider")
 APP_ADD_ROUTE_NAMES = _without(
     "dependency_overrides_provider", "route_class_override", "callbacks", "strict_content_type"

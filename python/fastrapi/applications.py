@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from typing_extensions import deprecated
 
 from . import _fastrapid, routing
+from ._compile import compile_app, manifest_bytes
 from ._limits import FormLimits
 from ._operation import (
     APP_ADD_ROUTE_NAMES,
@@ -188,7 +189,9 @@ class FastrAPI(Starlette):
             self.exception_handlers.setdefault(exc_class, handler)
         self.user_middleware: list[Middleware] = list(middleware or [])
         self.middleware_stack: ASGIApp | None = None
-        self._programs: dict[Any, tuple[dict[str, Any], list[Any]]] = {}
+        # What the executor made of this application, and how often it had to be made anew.
+        self._program: Any = None
+        self._changes = 0
         self.setup()
 
     def setup(self) -> None:
@@ -226,28 +229,29 @@ class FastrAPI(Starlette):
             app = cls(app, *args, **kwargs)
         return ServerErrorMiddleware(app, handler=error_handler, debug=self.debug)
 
+    @property
     def _version(self) -> int:
         """A number that grows whenever a route changes."""
-        return self.router._get_routes_version()
+        return self.router._get_routes_version() + self._changes
+
+    def add_middleware(self, middleware_class: Any, *args: Any, **kwargs: Any) -> None:
+        """Put middleware around all that was added before."""
+        super().add_middleware(middleware_class, *args, **kwargs)
+        self._changes += 1
 
     def _compiled(self) -> tuple[dict[str, Any], list[Any]]:
-        """The manifest and its objects, made anew when routes have changed."""
-        return self._program({})
+        """The manifest and its objects."""
+        return compile_app(self)
 
-    def _overridden(self) -> tuple[dict[str, Any], list[Any]]:
+    def _manifest(self) -> tuple[bytes, list[Any]]:
+        """The manifest, encoded, and its objects."""
+        manifest, objects = compile_app(self)
+        return manifest_bytes(manifest), objects
+
+    def _overridden(self) -> tuple[bytes, list[Any]]:
         """The same with the dependency overrides of this moment."""
-        return self._program(self.dependency_overrides)
-
-    def _program(self, overrides: dict[Any, Any]) -> tuple[dict[str, Any], list[Any]]:
-        from ._compile import compile_app
-
-        state = (self._version(), bool(self.user_middleware), self.debug, self.root_path)
-        key = (state, tuple(overrides.items()))
-        if key not in self._programs:
-            # Programs of routes as they used to be will not be asked for again.
-            self._programs = {k: v for k, v in self._programs.items() if k[0] == state}
-            self._programs[key] = compile_app(self, overrides=overrides)
-        return self._programs[key]
+        manifest, objects = compile_app(self, overrides=dict(self.dependency_overrides))
+        return manifest_bytes(manifest), objects
 
     def serve(
         self,

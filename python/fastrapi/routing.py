@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, SupportsIndex, Unpack, cast
+from typing import Any, Unpack, cast
 
 from starlette import routing
 from starlette._utils import get_route_path, is_async_callable
@@ -36,6 +36,7 @@ from ._operation import (
     OperationOptions,
     verb_doc,
 )
+from ._list import RouteList
 from ._route import RouteState, build_dependant, note_place
 from ._signature import spelled
 from .datastructures import Default
@@ -123,6 +124,73 @@ class APIRoute(RouteState, routing.Route):
         """Answer a request that matches."""
         if not await refuse_method(self, scope, receive, send):
             await self.app(scope, receive, send)
+
+
+# Options that including a router leaves alone.
+_COPIED = (
+    "response_model",
+    "status_code",
+    "summary",
+    "description",
+    "response_description",
+    "methods",
+    "name",
+    "operation_id",
+    "response_model_include",
+    "response_model_exclude",
+    "response_model_by_alias",
+    "response_model_exclude_unset",
+    "response_model_exclude_defaults",
+    "response_model_exclude_none",
+    "openapi_extra",
+)
+
+
+class EffectiveRoute(APIRoute):
+    """An APIRoute as it is where its router is included."""
+
+    def __init__(self, original: APIRoute, context: IncludeContext) -> None:
+        self._original = original
+        router = context.included_router
+        options = {name: getattr(original, name) for name in _COPIED}
+        options |= {
+            "tags": [*context.tags, *original.tags],
+            "dependencies": [*context.dependencies, *original.dependencies],
+            "responses": {**context.responses, **original.responses},
+            "deprecated": original.deprecated or context.deprecated,
+            "include_in_schema": original.include_in_schema and context.include_in_schema,
+            "response_class": get_value_or_default(
+                original.response_class,
+                router.default_response_class,
+                context.default_response_class,
+            ),
+            "dependency_overrides_provider": context.dependency_overrides_provider,
+            "callbacks": [*context.callbacks, *(original.callbacks or [])],
+            "generate_unique_id_function": get_value_or_default(
+                original.generate_unique_id_function,
+                router.generate_unique_id_function,
+                context.generate_unique_id_function,
+            ),
+            "strict_content_type": get_value_or_default(
+                original.strict_content_type,
+                router.strict_content_type,
+                context.strict_content_type,
+            ),
+            "max_body_size": first_limit(original.max_body_size, context.max_body_size),
+            "form_limits": {**context.form_limits, **original.form_limits},
+        }
+        path = context.prefix + original.path
+        self._settle(path, original.endpoint, options, original.stream_item_type)
+        self._app = None
+        self._has_own_app = False
+
+    @property
+    def original_route(self) -> APIRoute:
+        """The route that was declared."""
+        return self._original
+
+    def _asgi_app(self, state: RouteState) -> ASGIApp:
+        return self._original._asgi_app(state)
 
 
 class APIWebSocketRoute(routing.WebSocketRoute):
@@ -251,59 +319,6 @@ def _as_lifespan(router: "APIRouter", lifespan: Any) -> Lifespan[Any]:
     return cast(Lifespan[Any], lifespan)
 
 
-class _Routes(list[BaseRoute]):
-    """A list that tells its router when it changes."""
-
-    def __init__(self, items: Iterable[BaseRoute], router: "APIRouter") -> None:
-        super().__init__(items)
-        self._router = router
-
-    def append(self, item: BaseRoute, /) -> None:
-        super().append(item)
-        self._router._mark_routes_changed()
-
-    def extend(self, items: Iterable[BaseRoute], /) -> None:
-        super().extend(items)
-        self._router._mark_routes_changed()
-
-    def insert(self, index: SupportsIndex, item: BaseRoute, /) -> None:
-        super().insert(index, item)
-        self._router._mark_routes_changed()
-
-    def remove(self, item: BaseRoute, /) -> None:
-        super().remove(item)
-        self._router._mark_routes_changed()
-
-    def pop(self, index: SupportsIndex = -1, /) -> BaseRoute:
-        item = super().pop(index)
-        self._router._mark_routes_changed()
-        return item
-
-    def clear(self) -> None:
-        super().clear()
-        self._router._mark_routes_changed()
-
-    def reverse(self) -> None:
-        super().reverse()
-        self._router._mark_routes_changed()
-
-    def sort(self, **how: Any) -> None:
-        super().sort(**how)
-        self._router._mark_routes_changed()
-
-    def __setitem__(self, index: Any, value: Any, /) -> None:
-        super().__setitem__(index, value)
-        self._router._mark_routes_changed()
-
-    def __delitem__(self, index: Any, /) -> None:
-        super().__delitem__(index)
-        self._router._mark_routes_changed()
-
-    def __iadd__(self, items: Any, /) -> "_Routes":  # type: ignore[misc]
-        self.extend(items)
-        return self
-
-
 class APIRouter(routing.Router):
     """
     A group of endpoints, to be included in an application or in another router.
@@ -385,7 +400,7 @@ class APIRouter(routing.Router):
 
     @routes.setter
     def routes(self, routes: Iterable[BaseRoute]) -> None:
-        self._routes = _Routes(routes, self)
+        self._routes = RouteList(routes, self._mark_routes_changed)
         for route in self._routes:
             if isinstance(route, IncludedRouter):
                 route.original_router._parents.append(self)

@@ -5,9 +5,9 @@ import re
 from typing import Any
 
 from starlette.convertors import CONVERTOR_TYPES
-from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Host, WebSocketRoute
 
-from .._include import EffectiveRoute, effective_routes
+from .._include import effective_routes
 from .._route import given, locate
 from ..routing import APIRoute
 from .plan import Objects, Places, Planner, call_name
@@ -110,8 +110,6 @@ class _Compiler:
     def _asgi(self, original: BaseRoute, route: Any) -> dict[str, Any]:
         entry = self._entry("asgi", route, f"{type(original).__name__} {_where(route)}")
         prefix = "" if isinstance(route, Host) else literal_start(getattr(route, "path", ""))
-        if not isinstance(route, (Route, Mount, EffectiveRoute)) and not prefix.startswith("/"):
-            prefix = ""
         entry["side"] = {"kind": "route", "object": entry["object"], "prefix": prefix}
         return entry
 

@@ -368,10 +368,7 @@ class Planner:
             step["mode"] = "field_json" if is_default else "class"
             step["object"] = self._object("validator", "response", adapter.validator)
             step["object3"] = self._object("serializer", "response", adapter.serializer)
-            options = self._dump_options()
-            if not is_default:
-                options["mode"] = "json"
-            step["object4"] = self._object("options", "response", options)
+            step["object4"] = self._object("options", "response", self._dump_options())
         elif is_default and response_class is JSONResponse:
             step["mode"] = "encoder"
         else:

@@ -13,6 +13,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.types import Scope
 
 from .._compile.fields import Errors, Loc, Undefined, prefixed
 from .._compile.fields import missing_error as missing_error
@@ -48,6 +49,8 @@ def _source(function: Any) -> EndpointContext:
 
 def endpoint_context(route: Any, method: str | None, root_path: str | None) -> EndpointContext:
     """Where an endpoint is, for the text of an exception."""
+    if route is None:
+        return {}
     call = route.dependant.call
     context: EndpointContext = {**_source(call)} if call is not None else {}
     if route.dependant.path:
@@ -71,7 +74,11 @@ def json_decode_error(exc: json.JSONDecodeError, body: Any = None) -> Errors:
 
 
 def request_validation_error(
-    errors: Sequence[Any], body: Any, route: Any, request_method: str, root_path: str
+    errors: Sequence[Any],
+    body: Any,
+    route: Any,
+    request_method: str | None = None,
+    root_path: str | None = None,
 ) -> RequestValidationError:
     """The exception for a request that does not fit."""
     return RequestValidationError(
@@ -82,14 +89,29 @@ def request_validation_error(
 
 
 def response_validation_error(
-    exc: ValidationError, content: Any, route: Any, request_method: str, root_path: str
+    exc: ValidationError | Sequence[Any],
+    content: Any,
+    route: Any,
+    request_method: str | None = None,
+    root_path: str | None = None,
 ) -> ResponseValidationError:
     """The exception for an endpoint's value that its response model does not allow."""
+    is_exc = isinstance(exc, ValidationError)
     return ResponseValidationError(
-        validation_errors(exc, ("response",)),
+        validation_errors(exc, ("response",)) if is_exc else cast(Sequence[Any], exc),
         body=content,
         endpoint_ctx=endpoint_context(route, request_method, root_path),
     )
+
+
+def not_found(app: Any, scope: Scope) -> HTTPException:
+    """The exception for a path that no route has."""
+    return HTTPException(status_code=404)
+
+
+def method_not_allowed(app: Any, scope: Scope, methods: Sequence[str]) -> HTTPException:
+    """The exception for a path whose routes do not take the method."""
+    return HTTPException(status_code=405, headers={"Allow": ", ".join(methods)})
 
 
 def body_parse_error(exc: BaseException) -> HTTPException:
@@ -125,15 +147,21 @@ async def _call_handler(handler: Any, request: Request, exc: Exception) -> Any:
     return await run_in_threadpool(handler, request, exc)
 
 
-async def handle_exception(app: Any, request: Request, exc: Exception) -> Response | None:
-    """The application's answer to an exception; None if it has no handler for it."""
+async def handle_exception(
+    app: Any, request: Request, exc: Exception, started: bool = False
+) -> Response | None:
+    """
+    The application's answer to an exception; None if its handler gave none.
+
+    Raises the exception again if there is no handler, and another one if it is
+    too late for an answer.
+    """
     handler = find_handler(app, exc)
     if handler is None:
-        return None
-    response = await _call_handler(handler, request, exc)
-    # An exception that is raised again and again would collect tracebacks.
-    exc.__traceback__ = None
-    return cast(Response | None, response)
+        raise exc
+    if started:
+        raise RuntimeError("Caught handled exception, but response already started.") from exc
+    return cast(Response | None, await _call_handler(handler, request, exc))
 
 
 async def server_error_response(app: Any, request: Request, exc: Exception) -> Response:

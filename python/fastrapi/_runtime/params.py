@@ -74,7 +74,7 @@ class ParamReader:
         self.model = param_model(field)
         self.aliases = param_aliases(field)
 
-    def __call__(self, mapping: Mapping[str, Any]) -> tuple[Any, Errors]:
+    def __call__(self, values: Any, mapping: Mapping[str, Any]) -> tuple[Any, Errors]:
         if self.model is not None:
             return self._read_model(self.model, mapping)
         names = [name for _, name in self.aliases]

@@ -3,7 +3,8 @@
 import json
 import math
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -11,12 +12,14 @@ from anyio.abc import ObjectReceiveStream
 from starlette.background import BackgroundTasks
 from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from .. import sse
 from .._compile.dependant import is_async_generator
 from .._route import RouteState, given
 from ..encoders import jsonable_encoder
 from ..exceptions import ResponseValidationError
+from .answers import status_of
 from .errors import endpoint_context
 
 # What a responder makes of a generator: the response, given what dependencies set.
@@ -81,32 +84,21 @@ class StreamResponder:
             data_str=text, event=item.event, id=item.id, retry=item.retry, comment=item.comment
         )
 
-    async def __call__(
+    def __call__(
         self,
         generator: Any,
-        *,
-        status: int | None,
-        background: BackgroundTasks | None,
-        injected: Response,
-        stack: AsyncExitStack,
+        status: int | None = None,
+        background: BackgroundTasks | None = None,
+        injected: Response | None = None,
     ) -> Response:
-        """
-        The response to a generator.
-
-        `injected` is the Response that dependencies wrote to; `stack` is closed
-        after the response was sent.
-        """
+        """The response to a generator; `injected` is the one that dependencies wrote to."""
         options: dict[str, Any] = {"background": background}
-        status = injected.status_code or self.route.status_code or status
+        status = status or status_of(self.route, injected)
         if status:
             options["status_code"] = status
         response: Response
         if self.route.is_sse_stream:
-            stream = await stack.enter_async_context(self._events(generator))
-            stack.push_async_callback(stream.aclose)
-            response = StreamingResponse(
-                _with_pauses(stream), media_type="text/event-stream", **options
-            )
+            response = _Events(partial(self._events, generator), **options)
             response.headers["Cache-Control"] = "no-cache"
             # Tells nginx to pass each event on at once.
             response.headers["X-Accel-Buffering"] = "no"
@@ -116,7 +108,8 @@ class StreamResponder:
         else:
             content = _with_pauses(generator) if self.is_async else generator
             response = given(self.route.response_class)(content=content, **options)
-        response.headers.raw.extend(injected.headers.raw)
+        if injected is not None:
+            response.headers.raw.extend(injected.headers.raw)
         return response
 
     def _lines(self, generator: Iterator[Any]) -> Iterator[bytes]:
@@ -161,6 +154,27 @@ class StreamResponder:
             group.start_soon(keep_alive)
             yield from_pinger
             group.cancel_scope.cancel()
+
+
+class _Events(StreamingResponse):
+    """A response whose content comes from a task that runs as long as it is sent."""
+
+    def __init__(self, open_stream: Any, **options: Any) -> None:
+        super().__init__(_nothing(), media_type="text/event-stream", **options)
+        self._open_stream = open_stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        background, self.background = self.background, None
+        async with self._open_stream() as stream, stream:
+            self.body_iterator = _with_pauses(stream)
+            await super().__call__(scope, receive, send)
+        if background is not None:
+            await background()
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
 
 
 async def _with_pauses(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
