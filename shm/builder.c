@@ -230,7 +230,7 @@ static void put_state(struct build *b, const struct fr_image *img, uint32_t stat
 {
 	const struct fr_dfa_state *s = &b->dfa->states[state];
 	const struct fr_accept *accepts = b->dfa->accepts;
-	struct fr_state out = { 0 };
+	struct fr_route_state out = { 0 };
 
 	b->state_pass[state] = b->pass;
 	b->state_at[state] = reserve(b, 1, sizeof out, 8);

@@ -345,7 +345,7 @@ static void dump_states(const struct fr_image *img, FILE *out)
 	const uint32_t *list = FR_IMAGE_AT(img, img->states.off);
 
 	for (uint32_t i = 0; i < img->states.count; i++) {
-		const struct fr_state *s = FR_IMAGE_AT(img, list[i]);
+		const struct fr_route_state *s = FR_IMAGE_AT(img, list[i]);
 
 		fprintf(out, "  state %" PRIu32 ":", list[i]);
 		for (int c = 0; c < FR_CLASSES; c++)

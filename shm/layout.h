@@ -50,7 +50,7 @@ struct fr_image {
 	struct fr_vec statics; /* struct fr_bucket of struct fr_static: whole static paths */
 	struct fr_vec edges; /* struct fr_bucket of struct fr_edge: (state, segment) -> state */
 	struct fr_vec
-		states; /* uint32_t: offsets of struct fr_state, ascending; the first is the start */
+		states; /* uint32_t: offsets of struct fr_route_state, ascending; the first is the start */
 	struct fr_vec sides; /* struct fr_side, in declaration order */
 	struct fr_vec object_names; /* struct fr_str: what each id stands for */
 	struct fr_vec steps; /* struct fr_step: those of all routes, in order, without gaps */
@@ -281,7 +281,7 @@ enum fr_class {
 };
 
 /* Records lie beside those they lead to, rather than by kind: a lookup then touches few cache lines. */
-struct fr_state {
+struct fr_route_state {
 	struct fr_vec accepts; /* struct fr_accept: routes that end here */
 	struct fr_vec
 		tails; /* struct fr_accept: routes whose last parameter is a path that starts here */
@@ -305,7 +305,7 @@ struct fr_side {
 
 _Static_assert(sizeof(struct fr_step) % 8 == 0, "steps are 8-byte aligned");
 _Static_assert(sizeof(struct fr_route) % 8 == 0, "routes are 8-byte aligned");
-_Static_assert(sizeof(struct fr_state) % 8 == 0, "states are 8-byte aligned");
+_Static_assert(sizeof(struct fr_route_state) % 8 == 0, "states are 8-byte aligned");
 _Static_assert(sizeof(struct fr_accept) % 8 == 0, "accepts are 8-byte aligned");
 _Static_assert(sizeof(struct fr_image) % 8 == 0, "the header is 8-byte aligned");
 

@@ -131,7 +131,7 @@ static bool is_edge(const struct fr_image *img, const struct fr_edge *e, uint32_
 /* The state that a segment leads to, 0 for none. */
 static uint32_t step(struct lookup *l, uint32_t from, const char *segment, size_t len)
 {
-	const struct fr_state *s = FR_IMAGE_AT(l->img, from);
+	const struct fr_route_state *s = FR_IMAGE_AT(l->img, from);
 	const struct fr_bucket *buckets;
 	const struct fr_edge *e;
 	uint32_t mask;
@@ -162,7 +162,7 @@ static uint32_t step(struct lookup *l, uint32_t from, const char *segment, size_
 static void walk(struct lookup *l, const char *path, size_t len)
 {
 	const uint32_t *states = FR_IMAGE_AT(l->img, l->img->states.off);
-	const struct fr_state *s;
+	const struct fr_route_state *s;
 	uint32_t at = states[0], i;
 	const struct split *split = split_path(l, path, len);
 

@@ -435,7 +435,7 @@ static int check_edge(struct verifier *v, uint32_t off, uint64_t *ret_hash)
 
 static int check_state(struct verifier *v, uint32_t off)
 {
-	const struct fr_state *s = FR_IMAGE_AT(v->img, off);
+	const struct fr_route_state *s = FR_IMAGE_AT(v->img, off);
 	const struct fr_edge *e;
 	uint64_t hash;
 	int rc = check_accepts(v, "accepts", s->accepts);
@@ -464,7 +464,7 @@ static int check_states(struct verifier *v)
 
 	for (uint32_t i = 0; rc == 0 && i < states.count; i++) {
 		at(v, "states", i);
-		if (!inside(v, list[i], 1, sizeof(struct fr_state)) ||
+		if (!inside(v, list[i], 1, sizeof(struct fr_route_state)) ||
 		    (i && list[i] <= list[i - 1]))
 			rc = bad(v, "", "%u is not inside, or out of order", list[i]);
 	}
