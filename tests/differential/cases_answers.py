@@ -12,7 +12,9 @@ NAMES = (
     "surrogate-key bytes bytes-bad list tuple set frozenset deque range dict empty-dict none-key int-key float-key "
     "nan-key bool-key same-key mixed-keys tuple-key enum-key uuid-key date-key sa-key enum int-enum datetime "
     "datetime-utc datetime-offset date time timedelta decimal decimal-int decimal-exp decimal-big decimal-nan uuid ip "
-    "path secret ordered defaultdict namedtuple model models model-in-dict object function complex exception"
+    "path secret ordered defaultdict namedtuple model models model-in-dict object function complex exception "
+    "huge-int negative-big floats controls joined-surrogates nan-in-tuple subclasses subclass-keys flags plain-enum deep "
+    "deep-dict too-deep empties many pattern color-text"
 ).split()
 
 
@@ -22,7 +24,7 @@ def gets(feature: str, *targets: str) -> None:
 
 for way in ("value", "value-async", "value-any", "value-dict", "value-json"):
     gets(way, *(f"/{way}/{name}" for name in NAMES))
-gets("value-json-direct", *(f"/value-json-direct/{name}" for name in ("tiny", "nan", "str", "surrogate", "none-key", "mixed-keys", "tuple-key", "big", "datetime", "model", "tuple")))
+gets("value-json-direct", *(f"/value-json-direct/{name}" for name in ("tiny", "nan", "str", "surrogate", "none-key", "mixed-keys", "tuple-key", "big", "datetime", "model", "tuple", "subclasses", "subclass-keys", "floats", "controls", "joined-surrogates", "flags")))
 gets("value-float", *(f"/value-float/{name}" for name in ("int", "tiny", "huge", "nan", "inf", "minus-zero", "str", "none", "whole", "max", "denormal")))
 gets("value-str", *(f"/value-str/{name}" for name in ("str", "empty-str", "surrogate", "int", "bytes", "enum", "none")))
 gets("value-int-keys", *(f"/value-int-keys/{name}" for name in ("int-key", "bool-key", "none-key", "float-key", "empty-dict", "list")))

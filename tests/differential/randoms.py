@@ -194,3 +194,31 @@ def batch(place: str, kind: str) -> list[Request]:
     """The requests for one type at one place; the same ones in every run."""
     rng = random.Random(f"{SEED} {place} {kind}")
     return [make(rng, place, kind) for _ in range(EACH)]
+
+
+def a_document(rng: Random, depth: int = 0) -> str:
+    """Random JSON text, with what the standard library's parser takes beyond the standard."""
+    kind = rng.random()
+    if depth < 4 and kind < 0.2:
+        return "[" + ", ".join(a_document(rng, depth + 1) for _ in range(rng.randint(0, 5))) + "]"
+    if depth < 4 and kind < 0.45:
+        members = (f"{a_text(rng)}: {a_document(rng, depth + 1)}" for _ in range(rng.randint(0, 5)))
+        return "{" + ",".join(members) + "}"
+    if kind < 0.6:
+        return a_text(rng)
+    if kind < 0.75:
+        return repr(rng.uniform(-1, 1) * 10 ** rng.randint(-30, 30))
+    if kind < 0.9:
+        return str(rng.randint(-(10 ** rng.randint(1, 30)), 10 ** rng.randint(1, 30)))
+    return rng.choice(("null", "true", "false", "1e-7", "-0.0", "1E5", "0", "1e16", "1e400" if rng.random() < 0.1 else "1.0"))
+
+
+def a_text(rng: Random) -> str:
+    alphabet = rng.choice(("abc xyz", "é€ß", "😀\U0010ffff", "\"\\/\b\t\x01\x1f\x7f", "\u2028\ufeff"))
+    text = "".join(rng.choice(alphabet) for _ in range(rng.randint(0, 8)))
+    return json.dumps(text, ensure_ascii=rng.random() < 0.5)
+
+
+def documents(batch_number: int) -> list[str]:
+    rng = random.Random(f"{SEED} documents {batch_number}")
+    return [a_document(rng) for _ in range(EACH)]

@@ -6,19 +6,21 @@ from collections.abc import Callable
 
 import pytest
 
-from client import Broken
+from cases import post
+from client import Broken, Request
 from compare import explain, same
 from conftest import Pair
-from randoms import EACH, MAKERS, PLACES, batch
+from randoms import EACH, MAKERS, PLACES, batch, documents
 
 BATCHES = [(place, kind) for place in PLACES for kind in MAKERS]
 
 
-@pytest.mark.parametrize(("place", "kind"), BATCHES)
-def test_random_values(place: str, kind: str, pair: Callable[[str], Pair]) -> None:
-    both = pair("scalars")
+ECHOES = ("/any-echo", "/any-echo-typed", "/any-echo-model", "/any")
+
+
+def compare_all(both: Pair, name: str, requests: list[Request]) -> None:
     failures = []
-    for number, request in enumerate(batch(place, kind), 1):
+    for number, request in enumerate(requests, 1):
         peer = both.peer.send(request)
         try:
             subject = both.subject.send(request)
@@ -27,9 +29,24 @@ def test_random_values(place: str, kind: str, pair: Callable[[str], Pair]) -> No
             failures.append(f"{request.wire()!r}: {error!r}\npeer: {peer}")
             continue
         if not same(peer, subject):
-            failures.append(explain(f"{place} {kind} {number}", request, peer, subject))
+            failures.append(explain(f"{name} {number}", request, peer, subject))
     if failures:
-        pytest.fail(f"{len(failures)} of {EACH} differ\n" + "\n\n".join(failures), pytrace=False)
+        pytest.fail(f"{len(failures)} of {len(requests)} differ\n" + "\n\n".join(failures), pytrace=False)
+
+
+@pytest.mark.parametrize(("place", "kind"), BATCHES)
+def test_random_values(place: str, kind: str, pair: Callable[[str], Pair]) -> None:
+    compare_all(pair("scalars"), f"{place} {kind}", batch(place, kind))
+
+
+@pytest.mark.parametrize("target", ECHOES)
+@pytest.mark.parametrize("number", range(8))
+def test_random_documents(target: str, number: int, pair: Callable[[str], Pair]) -> None:
+    """Any JSON, in and out again."""
+    texts = documents(number)
+    if target.endswith("model"):
+        texts = [f'{{"value": {text}, "more": {text}}}' for text in texts]
+    compare_all(pair("bodies"), target, [post(target, text.encode()) for text in texts])
 
 
 def test_there_are_enough_values() -> None:

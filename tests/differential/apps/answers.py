@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import re
 from collections import OrderedDict, defaultdict, deque, namedtuple
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from enum import Enum, IntEnum
+from enum import Enum, IntEnum, IntFlag
 from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Union
@@ -51,6 +53,42 @@ class User(BaseModel):
 
 class UserIn(User):
     password: str
+
+
+class Text(str):
+    def __str__(self) -> str:
+        return "not the text"
+
+
+class Whole(int):
+    def __repr__(self) -> str:
+        return "not the number"
+
+    __str__ = __repr__
+
+
+class Real(float):
+    def __repr__(self) -> str:
+        return "not the number"
+
+    __str__ = __repr__
+
+
+class Items(list):
+    pass
+
+
+class Mapping(dict):
+    pass
+
+
+class Flags(IntFlag):
+    a = 1
+    b = 2
+
+
+class Plainly(Enum):
+    x = (1, "y")
 
 
 # Plain values through the encoder
@@ -120,6 +158,23 @@ VALUES: dict[str, Any] = {
     "model": Item(name="m"),
     "models": [Item(name="m", tax=1), User(username="u")],
     "model-in-dict": {"item": Item(name="m", price=1e-7)},
+    "huge-int": 10**5000,
+    "negative-big": -(2**100),
+    "floats": [1e15, 1e16, 1e17, 1e-4, 1e-5, 0.1 + 0.2, 1 / 3, 123456789012345680.0, 2.0**53, 100.0, 1e100, -1e-300],
+    "controls": "".join(map(chr, range(0x20))) + "\x7f\x80\x9f\u2028\u2029\ufeff\ufffe",
+    "joined-surrogates": "\ud83d\ude00",
+    "nan-in-tuple": (1, (math.nan,)),
+    "subclasses": [Text("t"), Whole(3), Real(1e-7), Items([1]), Mapping({"a": Text("b")})],
+    "subclass-keys": {Text("t"): 1, Whole(2): 2, Real(2.5): 3},
+    "flags": [Flags.a, Flags.a | Flags.b],
+    "plain-enum": Plainly.x,
+    "deep": functools.reduce(lambda inner, _: [inner], range(200), []),
+    "deep-dict": functools.reduce(lambda inner, _: {"a": inner}, range(200), {}),
+    "too-deep": functools.reduce(lambda inner, _: [inner], range(3000), []),
+    "empties": [[], {}, "", (), [[]], {"a": {}}],
+    "many": {f"key {n}": [n, n / 3, None, str(n)] for n in range(500)},
+    "pattern": re.compile("a+"),
+    "color-text": "\U0001f600 \u00e9 e\u0301",
     "object": object(),
     "function": len,
     "complex": 1j,

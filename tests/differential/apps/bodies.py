@@ -146,6 +146,21 @@ def any_echo(value: Any = Body(None)):
     return value
 
 
+@app.post("/any-echo-typed")
+def any_echo_typed(value: Any = Body(None)) -> Any:
+    return value
+
+
+class Anything(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    value: Any
+
+
+@app.post("/any-echo-model")
+async def any_echo_model(value: Anything) -> Anything:
+    return value
+
+
 @app.post("/dict")
 def dict_body(value: dict[str, int]):
     return value

@@ -359,7 +359,7 @@ async def request_info(request: Request, x: str):
         "query": request.query_params.multi_items(),
         "headers": sorted(request.headers.items()),
         "cookies": request.cookies,
-        "scope": sorted(key for key in request.scope if not key.startswith("fastapi")),
+        "scope": sorted(key for key in request.scope if not key.startswith(("fastapi", "starlette."))),
         "raw_path": request.scope["raw_path"].decode("latin-1"),
         "query_string": request.scope["query_string"].decode("latin-1"),
         "root_path": request.scope["root_path"],
