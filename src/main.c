@@ -10,9 +10,9 @@ int main(int argc, char **argv)
 	const struct fr_entries entries = {
 		.worker = fr_worker_main,
 		.loader = fr_loader_main,
+		.version = PACKAGE_VERSION,
 		.python_version = FR_PYTHON_VERSION,
 		.llhttp_version = fr_parse_llhttp_version(),
-		.version = PACKAGE_VERSION,
 	};
 
 	return fr_master_main(argc, argv, &entries);
