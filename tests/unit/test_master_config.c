@@ -17,6 +17,7 @@
 #include "master/config_keys.h"
 #include "master/config_load.h"
 #include "master/nearest.h"
+#include "master/reference.h"
 
 static char folder[] = "/tmp/fr-test-config-XXXXXX";
 static char file[64];
@@ -311,6 +312,54 @@ static void test_command_line(void **state)
 	fr_config_fini(&config);
 }
 
+/* The path of a file of the source tree: automake says where it is. */
+static const char *source(const char *name)
+{
+	static char path[512];
+	const char *top = getenv("srcdir");
+
+	snprintf(path, sizeof path, "%s/%s", top ? top : ".", name);
+	return path;
+}
+
+static void is_current(const char *name, void (*make)(FILE *out))
+{
+	char *made = NULL, *kept = calloc(1, 100000);
+	size_t len;
+	FILE *out = open_memstream(&made, &len), *in = fopen(source(name), "r");
+
+	make(out);
+	fclose(out);
+	assert_non_null(in);
+	assert_non_null(kept);
+	assert_in_range(fread(kept, 1, 99999, in), 1, 99998);
+	fclose(in);
+	if (strcmp(made, kept))
+		fail_msg("%s is not what fastrapid --reference prints now", name);
+	free(made);
+	free(kept);
+}
+
+static void test_reference_is_current(void **state)
+{
+	(void)state;
+	is_current("docs/configuration.md", fr_reference_md);
+	is_current("docs/fastrapid.8", fr_reference_man);
+}
+
+static void test_example_reads(void **state)
+{
+	struct fr_config config;
+	struct fr_diag diag;
+
+	(void)state;
+	fr_config_init(&config);
+	if (fr_config_read(&config, source("contrib/fastrapi.conf.example"), &diag) < 0)
+		fail_msg("%s: %s", diag.where, diag.message);
+	assert_string_equal(config.app, "main:app");
+	fr_config_fini(&config);
+}
+
 static void test_nearest(void **state)
 {
 	(void)state;
@@ -337,6 +386,8 @@ int main(void)
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_command_line),
 		cmocka_unit_test(test_nearest),
+		cmocka_unit_test(test_reference_is_current),
+		cmocka_unit_test(test_example_reads),
 	};
 
 	return cmocka_run_group_tests_name("master_config", tests, setup, teardown);
