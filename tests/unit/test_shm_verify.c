@@ -35,7 +35,7 @@ static struct fr_image_buf build(const char *text)
 		struct fr_step *steps = (struct fr_step *)((char *)img + img->steps.off);          \
 		struct fr_side *sides = (struct fr_side *)((char *)img + img->sides.off);          \
 		uint32_t *states = (uint32_t *)((char *)img + img->states.off);                    \
-		struct fr_route_state *start = (struct fr_route_state *)((char *)img + states[0]);             \
+		struct fr_route_state *start = (struct fr_route_state *)((char *)img + states[0]); \
 		struct fr_diag diag_ = { 0 };                                                      \
 		(void)routes, (void)steps, (void)sides, (void)start;                               \
 		change;                                                                            \
