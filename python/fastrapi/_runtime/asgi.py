@@ -131,11 +131,13 @@ async def _respond(state: Any, request: Request) -> Response:
         )
     call = state.dependant.call
     if is_any_generator(call):
-        responder: Any = stream_responder(state)
-        response: Response = responder(
-            call(**values), background=solver.background, injected=solver.response
+        return await stream_responder(state)(
+            call(**values),
+            status=None,
+            background=solver.background,
+            injected=solver.response,
+            stack=solver.request_stack,
         )
-        return response
     is_async = is_coroutine(call)
     content = await call(**values) if is_async else await run_in_threadpool(call, **values)
     if isinstance(content, Response):

@@ -2,9 +2,8 @@
 
 import json
 import math
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import anyio
@@ -12,7 +11,6 @@ from anyio.abc import ObjectReceiveStream
 from starlette.background import BackgroundTasks
 from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from .. import sse
 from .._compile.dependant import is_async_generator
@@ -21,10 +19,6 @@ from ..encoders import jsonable_encoder
 from ..exceptions import ResponseValidationError
 from .answers import status_of
 from .errors import endpoint_context
-
-# What a responder makes of a generator: the response, given what dependencies set.
-Responder = Callable[..., Any]
-
 
 def finite(data: Any) -> Any:
     """Plain data with None for the numbers that JSON does not know."""
@@ -84,21 +78,32 @@ class StreamResponder:
             data_str=text, event=item.event, id=item.id, retry=item.retry, comment=item.comment
         )
 
-    def __call__(
+    async def __call__(
         self,
         generator: Any,
-        status: int | None = None,
-        background: BackgroundTasks | None = None,
-        injected: Response | None = None,
+        *,
+        status: int | None,
+        background: BackgroundTasks | None,
+        injected: Response,
+        stack: AsyncExitStack,
     ) -> Response:
-        """The response to a generator; `injected` is the one that dependencies wrote to."""
+        """
+        The response to a generator.
+
+        `injected` is the one that dependencies wrote to; `stack` is closed after
+        the response was sent.
+        """
         options: dict[str, Any] = {"background": background}
         status = status or status_of(self.route, injected)
         if status:
             options["status_code"] = status
         response: Response
         if self.route.is_sse_stream:
-            response = _Events(partial(self._events, generator), **options)
+            stream = await stack.enter_async_context(self._events(generator))
+            stack.push_async_callback(stream.aclose)
+            response = StreamingResponse(
+                _with_pauses(stream), media_type="text/event-stream", **options
+            )
             response.headers["Cache-Control"] = "no-cache"
             # Tells nginx to pass each event on at once.
             response.headers["X-Accel-Buffering"] = "no"
@@ -108,8 +113,7 @@ class StreamResponder:
         else:
             content = _with_pauses(generator) if self.is_async else generator
             response = given(self.route.response_class)(content=content, **options)
-        if injected is not None:
-            response.headers.raw.extend(injected.headers.raw)
+        response.headers.raw.extend(injected.headers.raw)
         return response
 
     def _lines(self, generator: Iterator[Any]) -> Iterator[bytes]:
@@ -156,32 +160,11 @@ class StreamResponder:
             group.cancel_scope.cancel()
 
 
-class _Events(StreamingResponse):
-    """A response whose content comes from a task that runs as long as it is sent."""
-
-    def __init__(self, open_stream: Any, **options: Any) -> None:
-        super().__init__(_nothing(), media_type="text/event-stream", **options)
-        self._open_stream = open_stream
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        background, self.background = self.background, None
-        async with self._open_stream() as stream, stream:
-            self.body_iterator = _with_pauses(stream)
-            await super().__call__(scope, receive, send)
-        if background is not None:
-            await background()
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    return
-    yield b""
-
-
 async def _with_pauses(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
     async for item in items:
         yield item
         await anyio.sleep(0)
 
 
-def stream_responder(route: RouteState) -> Responder:
+def stream_responder(route: RouteState) -> StreamResponder:
     return StreamResponder(route)
