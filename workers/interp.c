@@ -25,19 +25,21 @@ PyMODINIT_FUNC PyInit__fastrapid(void);
  * copy of the state must not be.
  */
 static const char boot[] =
-        "import sys\n"
-        "from importlib.machinery import BuiltinImporter, ModuleSpec\n"
-        "class _Finder:\n"
-        "    @staticmethod\n"
-        "    def find_spec(name, path=None, target=None):\n"
-        "        if name == '" MODULE "':\n"
-        "            return ModuleSpec(name, BuiltinImporter, origin='built-in')\n"
-        "        return None\n"
-        "sys.meta_path.insert(0, _Finder)\n"
-        "for _f in (sys.stdout, sys.stderr):\n"
-        "    if hasattr(_f, 'reconfigure'):\n"
-        "        _f.reconfigure(line_buffering=True)\n"
-        "del _f, _Finder, BuiltinImporter, ModuleSpec\n";
+        "def boot():\n"
+        "    import sys\n"
+        "    from importlib.machinery import BuiltinImporter, ModuleSpec\n"
+        "    class Finder:\n"
+        "        @staticmethod\n"
+        "        def find_spec(name, path=None, target=None):\n"
+        "            if name == '" MODULE "':\n"
+        "                return ModuleSpec(name, BuiltinImporter, origin='built-in')\n"
+        "            return None\n"
+        "    sys.meta_path.insert(0, Finder)\n"
+        "    for file in (sys.stdout, sys.stderr):\n"
+        "        if hasattr(file, 'reconfigure'):\n"
+        "            file.reconfigure(line_buffering=True)\n"
+        "boot()\n"
+        "del boot\n";
 
 static int is_program(const char *path)
 {
