@@ -26,10 +26,11 @@ struct fr_bound;
 struct fr_place;
 
 /*
- * A compiled application: an image and what its ids are bound to.  Made by
- * program.h, reference-counted; a run holds one reference.
+ * A compiled application: an image and what its ids are bound to.  A Python
+ * object, made by program.h; each run holds a reference.
  */
 struct fr_program {
+	PyObject_HEAD
 	const struct fr_image *image;
 	struct fr_state *state; /* the module's */
 	PyObject *app; /* the FastrAPI instance */
@@ -37,8 +38,13 @@ struct fr_program {
 	struct fr_bound *bound; /* per step: interned keyword names and the like; private to program.c */
 	struct fr_place *places; /* placement records of `def` callables */
 	uint32_t nplaces;
-	Py_ssize_t refs;
-	PyObject *owner; /* keeps an image in private memory */
+	uint8_t placement; /* enum fr_placement of its `def` callables */
+	PyObject *owner; /* keeps an image in private memory; may be NULL */
+	PyObject **routes; /* what a scope calls its route, by route; strong */
+	PyObject *version, *debug, *root_path; /* of app, when it was compiled */
+	bool wrapped;
+	PyObject *overrides; /* what dependency_overrides was for `overridden`; may be NULL */
+	struct fr_program *overridden; /* may be NULL */
 };
 
 struct fr_header {
@@ -54,6 +60,9 @@ struct fr_transport {
 	 * exception.
 	 */
 	int (*body)(struct fr_input *in, struct fr_span *ret, PyObject **ret_await);
+
+	/* What the awaitable of body() gave; may be NULL.  0, or -1 and an exception. */
+	int (*received)(struct fr_input *in, PyObject *value);
 
 	/*
 	 * Sends a whole answer.  fields: extra fields besides content-length and
@@ -74,7 +83,10 @@ struct fr_transport {
 	/* Whether the answer's head has left. */
 	bool (*started)(struct fr_input *in);
 
-	/* The run is over and drops its hold; err: owns nothing, only tells. */
+	/* Visits the objects that the input holds, for the collector of cycles; may be NULL. */
+	int (*traverse)(struct fr_input *in, visitproc visit, void *arg);
+
+	/* The run is over and drops its hold on the input; called once, before the run is freed. */
 	void (*done)(struct fr_input *in);
 };
 
@@ -97,6 +109,9 @@ struct fr_input {
 /* A new run over in; program and in must outlive it (program is counted). */
 PyObject *fr_run_new(struct fr_program *program, struct fr_input *in);
 
+/* Adds the type Run to the module. */
+int fr_run_ready(PyObject *module, struct fr_state *state);
+
 enum fr_run_state {
 	FR_RUN_DONE = 1, /* answered; nothing left to do */
 	FR_RUN_WAITS = 0, /* needs a Task: await it (send(None)) to go on */
@@ -111,8 +126,5 @@ bool fr_run_needs_task(struct fr_run *run);
 
 /* Runs as far as possible without a Task. */
 enum fr_run_state fr_run_start(struct fr_run *run);
-
-/* The client left: what waits in receive() is told; nothing is cancelled. */
-void fr_run_disconnected(struct fr_run *run);
 
 #endif

@@ -1,0 +1,576 @@
+#include "workers/place.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "workers/exec.h"
+
+/* A call that is made elsewhere: callable without arguments. */
+struct thunk {
+	PyObject_HEAD
+	struct fr_program *program;
+	uint32_t place;
+	enum fr_thunk_kind kind;
+	bool probing;
+	PyObject *callable;
+	PyObject *args; /* tuple */
+	PyObject *kwnames;
+	_Atomic uint32_t stage; /* enum thunk_stage; a futex */
+	uint64_t begun_ns; /* monotonic; valid from BEGUN on */
+	uint64_t wall_ns, cpu_ns; /* valid when DONE */
+	long waits; /* voluntary context switches */
+};
+
+enum thunk_stage { WAITING = 0, BEGUN = 1, DONE = 2 };
+
+/* The record of the `def` that this thread runs, for the audit hook. */
+static _Thread_local struct fr_place *current;
+
+static fr_place_verdict_fn *on_verdict;
+
+void fr_place_on_verdict(fr_place_verdict_fn *fn)
+{
+	on_verdict = fn;
+}
+
+static uint64_t now(clockid_t clock)
+{
+	struct timespec t;
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* ---- verdicts ---- */
+
+static void settle(struct fr_program *program, uint32_t index, uint32_t state, const char *why)
+{
+	struct fr_place *place = &program->places[index];
+	if (place->state == state)
+		return;
+	place->state = state;
+	place->why = why;
+	place->shorts = 0;
+	if (on_verdict && state != FR_PLACED_PROBATION)
+		on_verdict(program, index, state);
+}
+
+void fr_place_take_verdict(struct fr_program *program, uint32_t place, uint32_t state)
+{
+	if (place >= program->nplaces || state > FR_PLACED_THREADS)
+		return;
+	/* What was seen to block stays in threads, whatever others saw. */
+	if (program->places[place].state != FR_PLACED_THREADS) {
+		program->places[place].state = state;
+		program->places[place].why = "as another worker found";
+	}
+}
+
+static void add_run(struct fr_place *place, uint64_t ns)
+{
+	place->runs++;
+	if (ns > place->max_ns)
+		place->max_ns = ns;
+}
+
+/* ---- what a function uses ---- */
+
+/* Modules whose users want a thread of their own, or wait for others. */
+static bool needs_thread(const char *module)
+{
+	static const char *const names[] = {
+		"anyio",      "asyncio",  "trio",   "uvloop", "asgiref", "threading",
+		"queue",      "socket",   "urllib", "http",   "requests", "httpx",
+		"subprocess", "concurrent", "multiprocessing", "aiohttp",
+	};
+	size_t len = strcspn(module, ".");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strlen(names[i]) == len && memcmp(module, names[i], len) == 0)
+			return true;
+	return false;
+}
+
+#define SUSPECT_DEPTH 6
+#define SUSPECT_CODES 300
+
+struct search {
+	PyObject *seen; /* set of code objects */
+};
+
+static int suspect_code(struct search *s, PyObject *code, PyObject *globals, int depth);
+
+static int suspect_object(struct search *s, PyObject *object, int depth)
+{
+	if (PyFunction_Check(object)) {
+		const char *module = NULL;
+		PyObject *name = ((PyFunctionObject *)object)->func_module;
+		if (name && PyUnicode_Check(name))
+			module = PyUnicode_AsUTF8(name);
+		if (module && needs_thread(module))
+			return 1;
+		return suspect_code(s, PyFunction_GET_CODE(object), PyFunction_GET_GLOBALS(object), depth);
+	}
+	if (PyModule_Check(object)) {
+		const char *name = PyModule_GetName(object);
+		if (!name)
+			PyErr_Clear();
+		return name && needs_thread(name);
+	}
+	/* Classes, and objects of classes, of such a module: an Event, a Queue, a Client. */
+	PyObject *type = PyType_Check(object) ? object : (PyObject *)Py_TYPE(object);
+	PyObject *module = PyObject_GetAttrString(type, "__module__");
+	const char *text = module && PyUnicode_Check(module) ? PyUnicode_AsUTF8(module) : NULL;
+	int found = text && needs_thread(text);
+	if (!module || !text)
+		PyErr_Clear();
+	Py_XDECREF(module);
+	return found;
+}
+
+static int suspect_name(struct search *s, PyObject *name, PyObject *globals, int depth)
+{
+	const char *text = PyUnicode_AsUTF8(name);
+	if (!text) {
+		PyErr_Clear();
+		return 0;
+	}
+	if (strcmp(text, "sleep") == 0 || needs_thread(text))
+		return 1;
+	PyObject *value = PyDict_Check(globals) ? PyDict_GetItemWithError(globals, name) : NULL;
+	return value ? suspect_object(s, value, depth + 1) : 0;
+}
+
+static int suspect_code(struct search *s, PyObject *code, PyObject *globals, int depth)
+{
+	if (depth > SUSPECT_DEPTH || PySet_GET_SIZE(s->seen) > SUSPECT_CODES)
+		return 0;
+	int seen = PySet_Contains(s->seen, code);
+	if (seen != 0 || PySet_Add(s->seen, code) < 0)
+		return 0;
+	PyObject *names = PyObject_GetAttrString(code, "co_names");
+	PyObject *consts = PyObject_GetAttrString(code, "co_consts");
+	int found = 0;
+	for (Py_ssize_t i = 0; names && !found && i < PyTuple_GET_SIZE(names); i++)
+		found = suspect_name(s, PyTuple_GET_ITEM(names, i), globals, depth);
+	for (Py_ssize_t i = 0; consts && !found && i < PyTuple_GET_SIZE(consts); i++)
+		if (PyCode_Check(PyTuple_GET_ITEM(consts, i)))
+			found = suspect_code(s, PyTuple_GET_ITEM(consts, i), globals, depth + 1);
+	Py_XDECREF(names);
+	Py_XDECREF(consts);
+	return found;
+}
+
+int fr_place_suspect(PyObject *callable)
+{
+	struct search s = { PySet_New(NULL) };
+	PyObject *at = Py_NewRef(callable), *next;
+	int found = 0;
+	if (!s.seen)
+		goto out;
+	if (PyGen_Check(at)) {
+		PyObject *frame = PyObject_GetAttrString(at, "gi_frame");
+		PyObject *code = PyObject_GetAttrString(at, "gi_code");
+		PyObject *globals = frame && frame != Py_None ? PyObject_GetAttrString(frame, "f_globals") :
+		                                                NULL;
+		if (code && globals)
+			found = suspect_code(&s, code, globals, 0);
+		Py_XDECREF(frame);
+		Py_XDECREF(code);
+		Py_XDECREF(globals);
+		goto out;
+	}
+	/* partial objects, bound methods, wrappers, objects with __call__ */
+	for (int i = 0; i < 8 && !PyFunction_Check(at); i++) {
+		static const char *const inner[] = { "func", "__func__", "__wrapped__" };
+		next = NULL;
+		for (size_t n = 0; !next && n < sizeof(inner) / sizeof(inner[0]); n++) {
+			next = PyObject_GetAttrString(at, inner[n]);
+			PyErr_Clear();
+		}
+		if (!next && !PyType_Check(at)) {
+			next = PyObject_GetAttrString((PyObject *)Py_TYPE(at), "__call__");
+			PyErr_Clear();
+		}
+		if (!next)
+			break;
+		Py_SETREF(at, next);
+	}
+	found = suspect_object(&s, at, 0);
+out:
+	PyErr_Clear();
+	Py_XDECREF(s.seen);
+	Py_DECREF(at);
+	return found;
+}
+
+/* ---- the call itself ---- */
+
+/* A StopIteration can't leave a coroutine: anyio hands it over as this. */
+static PyObject *no_stop_iteration(PyObject *result)
+{
+	if (result || !PyErr_ExceptionMatches(PyExc_StopIteration))
+		return result;
+	PyObject *cause = fr_exc_take();
+	PyErr_SetString(PyExc_RuntimeError, "coroutine raised StopIteration");
+	PyObject *exc = fr_exc_take();
+	PyException_SetCause(exc, cause);
+	fr_exc_set(exc);
+	return NULL;
+}
+
+static PyObject *perform(enum fr_thunk_kind kind, PyObject *callable, PyObject *const *args,
+                         size_t nargs, PyObject *kwnames)
+{
+	switch (kind) {
+	case FR_THUNK_CALL:
+		return no_stop_iteration(PyObject_Vectorcall(callable, args, nargs, kwnames));
+	case FR_THUNK_ENTER:
+		return fr_gen_enter(callable);
+	default:
+		return fr_gen_exit(callable, args[0]);
+	}
+}
+
+/* ---- in a thread ---- */
+
+static void advance(struct thunk *t, uint32_t stage)
+{
+	atomic_store_explicit(&t->stage, stage, memory_order_release);
+	if (t->probing && stage == DONE)
+		syscall(SYS_futex, (uint32_t *)&t->stage, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static PyObject *thunk_call(PyObject *self, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+{
+	struct thunk *t = (struct thunk *)self;
+	struct fr_place *before = current;
+	struct rusage usage;
+	uint64_t cpu = 0;
+	long waits = 0;
+	if (t->place < t->program->nplaces)
+		current = &t->program->places[t->place];
+	if (t->probing) {
+		getrusage(RUSAGE_THREAD, &usage);
+		waits = usage.ru_nvcsw;
+		cpu = now(CLOCK_THREAD_CPUTIME_ID);
+		t->begun_ns = now(CLOCK_MONOTONIC);
+		advance(t, BEGUN);
+	}
+	size_t nargs = (size_t)PyTuple_GET_SIZE(t->args);
+	if (t->kwnames)
+		nargs -= (size_t)PyTuple_GET_SIZE(t->kwnames);
+	PyObject *result =
+	        perform(t->kind, t->callable, ((PyTupleObject *)t->args)->ob_item, nargs, t->kwnames);
+	if (t->probing) {
+		t->wall_ns = now(CLOCK_MONOTONIC) - t->begun_ns;
+		t->cpu_ns = now(CLOCK_THREAD_CPUTIME_ID) - cpu;
+		getrusage(RUSAGE_THREAD, &usage);
+		t->waits = usage.ru_nvcsw - waits;
+		advance(t, DONE);
+	}
+	current = before;
+	return result;
+}
+
+static int thunk_traverse(PyObject *self, visitproc visit, void *arg)
+{
+	struct thunk *t = (struct thunk *)self;
+	Py_VISIT(Py_TYPE(self));
+	Py_VISIT((PyObject *)t->program);
+	Py_VISIT(t->callable);
+	Py_VISIT(t->args);
+	return 0;
+}
+
+static int thunk_clear(PyObject *self)
+{
+	struct thunk *t = (struct thunk *)self;
+	Py_CLEAR(t->callable);
+	Py_CLEAR(t->args);
+	return 0;
+}
+
+static void thunk_dealloc(PyObject *self)
+{
+	struct thunk *t = (struct thunk *)self;
+	PyTypeObject *type = Py_TYPE(self);
+	PyObject_GC_UnTrack(self);
+	thunk_clear(self);
+	Py_XDECREF(t->kwnames);
+	fr_program_unref(t->program);
+	type->tp_free(self);
+	Py_DECREF(type);
+}
+
+static PyType_Slot thunk_slots[] = {
+	{ Py_tp_dealloc, thunk_dealloc },
+	{ Py_tp_traverse, thunk_traverse },
+	{ Py_tp_clear, thunk_clear },
+	{ Py_tp_call, thunk_call },
+	{ Py_tp_doc, (void *)"A prepared call, for a thread." },
+	{ 0, NULL },
+};
+
+static PyType_Spec thunk_spec = {
+	.name = "fastrapi._fastrapid.Thunk",
+	.basicsize = sizeof(struct thunk),
+	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+	.slots = thunk_slots,
+};
+
+int fr_place_ready(PyObject *module, struct fr_state *state)
+{
+	state->thunk_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &thunk_spec, NULL);
+	return state->thunk_type ? 0 : -1;
+}
+
+/* anyio.to_thread.run_sync(thunk): an awaitable. */
+static PyObject *in_thread(struct fr_program *program, struct thunk *t)
+{
+	struct fr_state *state = program->state;
+	PyObject *run_sync = FR_GET(state, run_sync);
+	if (!run_sync)
+		return NULL;
+	if (t->kind != FR_THUNK_EXIT)
+		return PyObject_CallOneArg(run_sync, (PyObject *)t);
+	/* An exit waits for no free thread: what it releases may be what others wait for. */
+	PyObject *type = FR_GET(state, capacity_limiter);
+	PyObject *limiter = type ? PyObject_CallFunction(type, "i", 1) : NULL;
+	PyObject *kwnames = limiter ? PyTuple_Pack(1, state->names.limiter) : NULL;
+	PyObject *args[2] = { (PyObject *)t, limiter };
+	PyObject *awaitable = kwnames ? PyObject_Vectorcall(run_sync, args, 1, kwnames) : NULL;
+	Py_XDECREF(kwnames);
+	Py_XDECREF(limiter);
+	return awaitable;
+}
+
+static int threaded(struct fr_program *program, uint32_t place, enum fr_thunk_kind kind,
+                    PyObject *callable, PyObject *const *args, size_t nargs, PyObject *kwnames,
+                    bool probing, PyObject **ret, PyObject **ret_thunk)
+{
+	PyTypeObject *type = program->state->thunk_type;
+	size_t n = nargs + (kwnames ? (size_t)PyTuple_GET_SIZE(kwnames) : 0);
+	struct thunk *t = (struct thunk *)type->tp_alloc(type, 0);
+	if (!t)
+		return -1;
+	t->program = fr_program_ref(program);
+	t->place = place;
+	t->kind = kind;
+	t->probing = probing;
+	t->callable = Py_NewRef(callable);
+	t->kwnames = Py_XNewRef(kwnames);
+	t->args = PyTuple_New((Py_ssize_t)n);
+	for (size_t i = 0; t->args && i < n; i++)
+		PyTuple_SET_ITEM(t->args, (Py_ssize_t)i, Py_NewRef(args[i]));
+	*ret = t->args ? in_thread(program, t) : NULL;
+	if (!*ret) {
+		Py_DECREF(t);
+		return -1;
+	}
+	if (probing)
+		*ret_thunk = (PyObject *)t;
+	else
+		Py_DECREF(t);
+	return 0;
+}
+
+/* ---- on probation ---- */
+
+static void judge(struct fr_program *program, uint32_t index, struct thunk *t, bool done)
+{
+	struct fr_place *place = &program->places[index];
+	bool is_short = false, is_long = false;
+	if (done) {
+		add_run(place, t->wall_ns);
+		is_short = t->wall_ns <= FR_PLACE_WAIT_NS && t->waits == 0;
+		is_long = t->cpu_ns > FR_PLACE_WAIT_NS * 5 ||
+		          (t->wall_ns > FR_PLACE_WAIT_NS && t->waits > 0);
+	} else if (atomic_load_explicit(&t->stage, memory_order_acquire) >= BEGUN) {
+		is_long = now(CLOCK_MONOTONIC) - t->begun_ns > FR_PLACE_WAIT_NS * 3 / 4;
+	}
+	if (atomic_load_explicit(&place->blocked, memory_order_relaxed)) {
+		settle(program, index, FR_PLACED_THREADS, "it does input and output");
+	} else if (is_short) {
+		if (++place->shorts >= FR_PLACE_SHORT)
+			settle(program, index, FR_PLACED_INLINE, "its runs are short");
+	} else if (is_long) {
+		/* One may be the machine's doing. */
+		place->shorts = 0;
+		if (++place->longs >= 2)
+			settle(program, index, FR_PLACED_THREADS, "it took long, or waited");
+	}
+	if (place->state == FR_PLACED_PROBATION && place->probed >= FR_PLACE_TRIES)
+		settle(program, index, FR_PLACED_THREADS, "its runs are not short enough");
+}
+
+void fr_place_probe(PyObject *thunk)
+{
+	struct thunk *t = (struct thunk *)thunk;
+	uint64_t end = now(CLOCK_MONOTONIC) + FR_PLACE_WAIT_NS;
+	bool done;
+	Py_BEGIN_ALLOW_THREADS;
+	for (;;) {
+		uint32_t stage = atomic_load_explicit(&t->stage, memory_order_acquire);
+		uint64_t at = now(CLOCK_MONOTONIC);
+		done = stage == DONE;
+		if (done || at >= end)
+			break;
+		struct timespec left = { 0, (long)(end - at) };
+		/* BEGUN comes without a wake-up: the wait then ends by its timeout, or by DONE. */
+		syscall(SYS_futex, (uint32_t *)&t->stage, FUTEX_WAIT_PRIVATE, stage, &left, NULL, 0);
+	}
+	Py_END_ALLOW_THREADS;
+	if (t->place < t->program->nplaces)
+		judge(t->program, t->place, t, done);
+}
+
+/* ---- on the loop's thread ---- */
+
+static void check_inline(struct fr_program *program, uint32_t index, uint64_t ns)
+{
+	struct fr_place *place = &program->places[index];
+	add_run(place, ns);
+	if (program->placement != FR_PLACE_AUTO)
+		return;
+	if (atomic_load_explicit(&place->blocked, memory_order_relaxed)) {
+		settle(program, index, FR_PLACED_THREADS, "it does input and output");
+	} else if (ns > FR_PLACE_LONG_NS) {
+		place->longs++;
+		if (place->longs >= 2 || ns > FR_PLACE_LONG_NS * 10)
+			settle(program, index, FR_PLACED_THREADS, "it held up the loop");
+		else
+			settle(program, index, FR_PLACED_PROBATION, "it held up the loop once");
+	}
+}
+
+/* loop: the running one, hidden meanwhile; None: there is none. */
+static int inlined(struct fr_program *program, uint32_t index, PyObject *loop,
+                   enum fr_thunk_kind kind, PyObject *callable, PyObject *const *args,
+                   size_t nargs, PyObject *kwnames, PyObject **ret)
+{
+	PyObject *set_loop = FR_GET(program->state, set_running_loop), *done;
+	struct fr_place *before = current;
+	PyObject *result = NULL;
+	bool hidden = false;
+	PyObject *context = set_loop ? PyContext_CopyCurrent() : NULL;
+	if (!context || PyContext_Enter(context) < 0) {
+		Py_XDECREF(context);
+		return -1;
+	}
+	if (loop != Py_None) {
+		done = PyObject_CallOneArg(set_loop, Py_None);
+		hidden = done != NULL;
+		Py_XDECREF(done);
+	}
+	if (hidden || loop == Py_None) {
+		current = index < program->nplaces ? &program->places[index] : NULL;
+		uint64_t begun = now(CLOCK_MONOTONIC);
+		result = perform(kind, callable, args, nargs, kwnames);
+		uint64_t ns = now(CLOCK_MONOTONIC) - begun;
+		current = before;
+		if (index < program->nplaces)
+			check_inline(program, index, ns);
+	}
+	PyObject *exc = result ? NULL : fr_exc_take();
+	if (hidden) {
+		done = PyObject_CallOneArg(set_loop, loop);
+		if (!done)
+			Py_CLEAR(result);
+		Py_XDECREF(done);
+	}
+	if (PyContext_Exit(context) < 0)
+		Py_CLEAR(result);
+	Py_DECREF(context);
+	if (exc)
+		fr_exc_set(exc);
+	*ret = result;
+	return result ? 1 : -1;
+}
+
+int fr_place_call(struct fr_program *program, uint32_t index, enum fr_thunk_kind kind,
+                  PyObject *callable, PyObject *const *args, size_t nargs, PyObject *kwnames,
+                  PyObject **ret, PyObject **ret_thunk)
+{
+	struct fr_place *place = index < program->nplaces ? &program->places[index] : NULL;
+	bool automatic = program->placement == FR_PLACE_AUTO && place;
+	*ret = *ret_thunk = NULL;
+	if (program->placement == FR_PLACE_THREADS ||
+	    (automatic && place->state == FR_PLACED_THREADS) ||
+	    (program->placement == FR_PLACE_AUTO && !place))
+		return threaded(program, index, kind, callable, args, nargs, kwnames, false, ret, ret_thunk);
+
+	PyObject *get_loop = FR_GET(program->state, get_running_loop);
+	PyObject *loop = get_loop ? PyObject_CallNoArgs(get_loop) : NULL;
+	if (!loop)
+		return -1;
+	int rc;
+	if (!automatic || (place->state == FR_PLACED_INLINE && loop != Py_None)) {
+		rc = inlined(program, index, loop, kind, callable, args, nargs, kwnames, ret);
+		Py_DECREF(loop);
+		return rc;
+	}
+	/* Under another loop than asyncio's nothing is learnt. */
+	bool probing = loop != Py_None;
+	Py_DECREF(loop);
+	if (probing && place->state == FR_PLACED_PROBATION && place->probed++ == 0 &&
+	    kind != FR_THUNK_EXIT && fr_place_suspect(callable)) {
+		settle(program, index, FR_PLACED_THREADS, "it uses threads, loops or the network");
+		probing = false;
+	}
+	return threaded(program, index, kind, callable, args, nargs, kwnames,
+	                probing && place->state == FR_PLACED_PROBATION, ret, ret_thunk);
+}
+
+/* ---- what others see ---- */
+
+PyObject *fr_place_report(struct fr_program *program)
+{
+	static const char *const states[] = { "probation", "inline", "threads" };
+	const struct fr_step *steps = FR_IMAGE_AT(program->image, program->image->steps.off);
+	PyObject *list = PyList_New(0);
+	for (uint32_t i = 0; list && i < program->nplaces; i++) {
+		const struct fr_place *place = &program->places[i];
+		struct fr_span name = { "", 0 };
+		for (uint32_t s = 0; s < program->image->steps.count; s++) {
+			if ((steps[s].op != FR_OP_CALL && steps[s].op != FR_OP_ENDPOINT) ||
+			    steps[s].place != i)
+				continue;
+			name = (struct fr_span){ fr_str_in(program->image, steps[s].name), steps[s].name.len };
+			break;
+		}
+		PyObject *entry = Py_BuildValue(
+		        "{s:s#,s:s,s:K,s:K,s:s}", "name", name.p, (Py_ssize_t)name.len, "state",
+		        states[place->state], "runs", (unsigned long long)place->runs, "max_ns",
+		        (unsigned long long)place->max_ns, "why", place->why ? place->why : "");
+		if (!entry || PyList_Append(list, entry) < 0)
+			Py_CLEAR(list);
+		Py_XDECREF(entry);
+	}
+	return list;
+}
+
+/* ---- the audit hook ---- */
+
+static int on_audit(const char *event, PyObject *Py_UNUSED(args), void *Py_UNUSED(data))
+{
+	static const char *const events[] = {
+		"socket.",   "subprocess.", "time.sleep", "os.system", "os.posix_spawn",
+		"os.fork",   "http.client.", "urllib.Request",
+	};
+	if (!current)
+		return 0;
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (strncmp(event, events[i], strlen(events[i])) == 0)
+			atomic_store_explicit(&current->blocked, 1, memory_order_relaxed);
+	return 0;
+}
+
+int fr_place_audit(void)
+{
+	return PySys_AddAuditHook(on_audit, NULL);
+}
