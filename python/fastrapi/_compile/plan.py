@@ -4,6 +4,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from pydantic import TypeAdapter
 from starlette.responses import JSONResponse
 
 from .. import params
@@ -90,6 +91,13 @@ def is_constant(value: Any) -> bool:
     if type(value) in _CONSTANT or isinstance(value, Enum):
         return True
     return type(value) is tuple and all(is_constant(item) for item in value)
+
+
+def _adapter(field: ModelField) -> TypeAdapter[Any]:
+    """A field's adapter, complete: one that waited for a name is built now."""
+    adapter = field._type_adapter
+    assert adapter.core_schema["type"]
+    return adapter
 
 
 class Planner:
@@ -279,7 +287,7 @@ class Planner:
             "slot": slot,
             "sequence": repeated,
             "fast": "none",
-            "object": self._object("validator", what, field._type_adapter.validator),
+            "object": self._object("validator", what, _adapter(field).validator),
             "object3": self._object("field", what, FieldRef(field, (place, alias))),
         }
         if not repeated:
@@ -314,7 +322,7 @@ class Planner:
             what = f"{where}body {field.name}"
             alias = param_aliases(field)[0][0]
             loc = ("body",) if single else ("body", alias)
-            adapter = field._type_adapter
+            adapter = _adapter(field)
             step: Step = {
                 "op": "body",
                 "name": field.name,
@@ -363,7 +371,7 @@ class Planner:
         is_default = isinstance(route.response_class, DefaultPlaceholder)
         response_class = given(route.response_class)
         if field is not None:
-            adapter = field._type_adapter
+            adapter = _adapter(field)
             step["validate"] = True
             step["mode"] = "field_json" if is_default else "class"
             step["object"] = self._object("validator", "response", adapter.validator)
