@@ -20,9 +20,9 @@
 
 #define SIZES 3
 #define MAX_TURNS 99
-#define REQUESTS 16384
+#define REQUESTS 16384u
 #define REQUEST_BYTES 64
-#define ROUNDS 24
+#define ROUNDS 24u
 
 static const unsigned sizes[SIZES] = { 10, 1000, 10000 };
 
@@ -117,7 +117,7 @@ static double run(struct subject *s)
 	unsigned found = 0;
 	double start = now(), ns;
 
-	for (int round = 0; round < ROUNDS; round++)
+	for (unsigned round = 0; round < ROUNDS; round++)
 		for (unsigned i = 0; i < REQUESTS; i++) {
 			(void)fr_route_find(s->image.image, FR_GET, get, s->requests[i], s->lens[i],
 			                    NULL, NULL, &m);

@@ -53,22 +53,30 @@ static int no_memory(struct work *w)
 	                   "out of memory while compiling the routes");
 }
 
-/* Makes room for one more element. */
-static int room(struct work *w, void *list, size_t n, size_t *cap, size_t size)
+/* The list, with room for one more element; NULL leaves it as it was. */
+static void *grow(struct work *w, void *list, size_t n, size_t *cap, size_t size)
 {
-	void *old, *new;
 	size_t want = *cap ? *cap * 2 : 64;
+	void *new;
 
 	if (n < *cap)
-		return 0;
-	memcpy(&old, list, sizeof old);
-	new = reallocarray(old, want, size);
-	if (!new)
-		return no_memory(w);
-	memcpy(list, &new, sizeof new);
-	*cap = want;
-	return 0;
+		return list;
+	new = reallocarray(list, want, size);
+	if (new)
+		*cap = want;
+	else
+		no_memory(w);
+	return new;
 }
+
+/* ROOM(w, list, n, cap): 0 or FR_ENOMEM. */
+#define ROOM(w, list, n, cap)                                                                      \
+	({                                                                                         \
+		void *grown_ = grow(w, list, n, cap, sizeof *(list));                              \
+		if (grown_)                                                                        \
+			(list) = grown_;                                                           \
+		grown_ ? 0 : FR_ENOMEM;                                                            \
+	})
 
 static uint64_t hash_literal(uint32_t parent, const char *text, size_t len)
 {
@@ -120,7 +128,7 @@ static int table_reserve(struct work *w, struct table *t,
 
 static int new_node(struct work *w, uint32_t *ret)
 {
-	int rc = room(w, &w->nodes, w->nnodes, &w->nodes_cap, sizeof *w->nodes);
+	int rc = ROOM(w, w->nodes, w->nnodes, &w->nodes_cap);
 
 	if (rc < 0)
 		return rc;
@@ -261,8 +269,7 @@ static int collect_accepts(struct work *w, uint32_t state, int tails)
 		uint32_t route = tails ? node->tails : node->routes;
 
 		for (; route != FR_NONE32; route = w->next_route[route]) {
-			rc = room(w, &dfa->accepts, dfa->naccepts, &w->accepts_cap,
-			          sizeof *dfa->accepts);
+			rc = ROOM(w, dfa->accepts, dfa->naccepts, &w->accepts_cap);
 			if (rc < 0)
 				return rc;
 			dfa->accepts[dfa->naccepts++] = accept_of(w->manifest, route);
@@ -282,7 +289,7 @@ static int collect_accepts(struct work *w, uint32_t state, int tails)
 
 static int add_target(struct work *w, uint32_t node)
 {
-	int rc = room(w, &w->target, w->ntarget, &w->target_cap, sizeof *w->target);
+	int rc = ROOM(w, w->target, w->ntarget, &w->target_cap);
 
 	if (rc == 0)
 		w->target[w->ntarget++] = node;
@@ -328,7 +335,7 @@ static int intern(struct work *w, uint32_t *ret)
 	for (; w->sets.slots[at]; at = (at + 1) & w->sets.mask) {
 		const struct fr_dfa_state *s = &dfa->states[w->sets.slots[at] - 1];
 
-		if (s->nmembers == n &&
+		if (s->nmembers == n && w->members &&
 		    !memcmp(w->members + s->members, w->target, n * sizeof *w->target)) {
 			*ret = w->sets.slots[at] - 1;
 			return 0;
@@ -339,9 +346,9 @@ static int intern(struct work *w, uint32_t *ret)
 		                   "the paths overlap in too many ways: more than %u states; give "
 		                   "fewer paths parameters in the same places",
 		                   dfa->nstates);
-	rc = room(w, &dfa->states, dfa->nstates, &w->states_cap, sizeof *dfa->states);
+	rc = ROOM(w, dfa->states, dfa->nstates, &w->states_cap);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		rc = room(w, &w->members, w->nmembers + i, &w->members_cap, sizeof *w->members);
+		rc = ROOM(w, w->members, w->nmembers + i, &w->members_cap);
 		if (rc == 0)
 			w->members[w->nmembers + i] = w->target[i];
 	}
@@ -365,8 +372,7 @@ static int list_branches(struct work *w, uint32_t state)
 		uint32_t child = w->nodes[w->members[s->members + i]].literals;
 
 		for (; child; child = w->nodes[child].sibling) {
-			int rc = room(w, &w->branches, w->nbranches, &w->branches_cap,
-			              sizeof *w->branches);
+			int rc = ROOM(w, w->branches, w->nbranches, &w->branches_cap);
 
 			if (rc < 0)
 				return rc;
@@ -399,7 +405,7 @@ static int expand_literals(struct work *w, uint32_t state)
 		if (rc == 0)
 			rc = intern(w, &edge.to);
 		if (rc == 0)
-			rc = room(w, &dfa->edges, dfa->nedges, &w->edges_cap, sizeof *dfa->edges);
+			rc = ROOM(w, dfa->edges, dfa->nedges, &w->edges_cap);
 		if (rc == 0)
 			dfa->edges[dfa->nedges++] = edge;
 	}

@@ -86,7 +86,7 @@ int fr_reader_number(struct fr_reader *r, const cJSON *item, uint32_t max, uint3
 static int read_id(struct fr_reader *r, const cJSON *item, uint32_t count, const char *what,
                    uint32_t *ret)
 {
-	uint32_t id;
+	uint32_t id = 0;
 	int rc;
 
 	if (!item || cJSON_IsNull(item)) {
