@@ -200,6 +200,22 @@ static void find_paths(struct lookup *l, const char *path, size_t len)
 		walk(l, path, len);
 }
 
+static bool fits(const struct lookup *l, const struct fr_side *s, const char *path, size_t len)
+{
+	return s->prefix.len <= len && !memcmp(fr_str_in(l->img, s->prefix), path, s->prefix.len);
+}
+
+/* Whether a side entry could win over what was found. */
+static bool side_fits(const struct lookup *l, const char *path, size_t len)
+{
+	const struct fr_side *sides = FR_IMAGE_AT(l->img, l->img->sides.off);
+
+	for (uint32_t i = 0; i < l->img->sides.count && sides[i].route < l->full.route; i++)
+		if (fits(l, &sides[i], path, len))
+			return true;
+	return false;
+}
+
 static int find_sides(struct lookup *l, const char *path, size_t len, fr_side_fn *side,
                       void *side_arg, uint32_t *ret_full, uint32_t *ret_partial)
 {
@@ -276,6 +292,7 @@ int fr_route_find(const struct fr_image *img, uint32_t method, struct fr_span me
 		if (rc < 0)
 			return rc;
 	}
+	ret_match->undecided = !side && side_fits(&l, path, len);
 	won = l.full.route != FR_NONE32 ? &l.full : &l.partial;
 	ret_match->kind = won == &l.full            ? FR_MATCH_FULL
 	                  : won->route != FR_NONE32 ? FR_MATCH_METHOD

@@ -8,6 +8,7 @@
 #ifndef FR_SHM_ROUTE_H
 #define FR_SHM_ROUTE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,7 @@ struct fr_match {
 	uint32_t route;
 	uint32_t side; /* index of the side entry that won, else FR_NONE32 */
 	uint32_t probes; /* hash probes made, for --explain and the tests */
+	bool undecided; /* side was NULL, and a side entry that fits could have won */
 	uint32_t nparams;
 	struct fr_span params[FR_MAX_PATH_PARAMS]; /* into path; not filled for side entries */
 };
@@ -52,7 +54,8 @@ uint32_t fr_method_bit(const char *name, size_t len);
  * wins: the lowest route index whose path and method match, else the lowest
  * whose path matches.  method_name is read only when method is FR_OTHER.
  * side may be NULL when the caller can't try side entries: they are then
- * passed over.  Returns 0, or the negative number that side returned.
+ * passed over, and undecided tells whether one could have won.  Returns 0, or
+ * the negative number that side returned.
  */
 int fr_route_find(const struct fr_image *img, uint32_t method, struct fr_span method_name,
                   const char *path, size_t len, fr_side_fn *side, void *side_arg,

@@ -218,7 +218,16 @@ static void test_side_only_where_it_could_win(void **state)
 	assert_int_equal(
 		fr_route_find(buf.image, FR_GET, name, "/a/c.d", 6, side_fails, &calls, &m), -42);
 	assert_int_equal(calls, 1);
-	assert_match(buf.image, "GET", "/a/c.d", FR_MATCH_FULL, 2);
+	m = find(buf.image, "GET", "/a/c.d");
+	assert_int_equal(m.route, 2);
+	assert_true(m.undecided);
+	m = find(buf.image, "GET", "/a/b");
+	assert_false(m.undecided);
+	m = find(buf.image, "GET", "/a/x");
+	assert_int_equal(m.kind, FR_MATCH_NONE);
+	assert_true(m.undecided);
+	m = find(buf.image, "GET", "/b");
+	assert_false(m.undecided);
 	fr_image_buf_fini(&buf);
 }
 
