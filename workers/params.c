@@ -528,7 +528,12 @@ int fr_step_pyparam(struct fr_run *run, const struct fr_step *step)
 	PyObject *map = mapping(run, step->in);
 	if (!map)
 		return -1;
-	PyObject *made = PyObject_CallOneArg(fr_program_object(run->program, step->object), map);
+	PyObject *values = PyDict_New();
+	PyObject *made = values ? PyObject_CallFunctionObjArgs(
+	                                  fr_program_object(run->program, step->object), values, map,
+	                                  NULL) :
+	                          NULL;
+	Py_XDECREF(values);
 	int rc = -1;
 	if (!made)
 		return -1;
