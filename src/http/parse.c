@@ -224,6 +224,10 @@ static int refuse_error(struct fr_parser *p, llhttp_errno_t err, size_t len)
 			return refuse(p, 501, "unknown method");
 		return refuse(p, 400, "malformed request line");
 	case HPE_INVALID_VERSION:
+		if (p->version.len == 3 && !memcmp(p->version.p, "1.", 2) &&
+		    (p->version.p[2] == '0' || p->version.p[2] == '1'))
+			return refuse(p, 400, "malformed request line"); /* what follows is wrong */
+		/* fall through */
 	case HPE_PAUSED_H2_UPGRADE:
 		return refuse(p, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
 	case HPE_INVALID_URL:

@@ -110,22 +110,12 @@ void fr_exchange_abort(struct fr_exchange *x)
 }
 
 /*
- * A body that was not read to its end stands between this answer and the
- * next request.  A short rest is read and forgotten; else the connection ends.
+ * Settles how the answer is framed and whether the connection outlives it.
+ * A whole answer knows whether the body was read in time; one that only
+ * starts may see the rest of it yet, and is judged again at its end.
  */
-static bool rest_is_short(const struct fr_conn *c)
-{
-	const struct fr_parser *p = &c->head->parser;
-
-	if (c->rx != FR_RX_BODY)
-		return true;
-	if (c->expect || p->chunked)
-		return false;
-	return (uint64_t)p->head.content_length - c->body_seen <= FR_SMALL_REST;
-}
-
-/* Settles how the answer is framed and whether the connection outlives it. */
-static void decide(struct fr_conn *c, unsigned status, int64_t length, bool chunked, bool close)
+static void decide(struct fr_conn *c, unsigned status, int64_t length, bool chunked, bool close,
+                   bool whole)
 {
 	const struct fr_head *h = &c->head->parser.head;
 	bool head = h->method.len == 4 && !memcmp(h->method.p, "HEAD", 4);
@@ -135,7 +125,7 @@ static void decide(struct fr_conn *c, unsigned status, int64_t length, bool chun
 	c->chunked = chunked && length < 0 && h->minor > 0;
 	c->answer_left = c->no_body ? -1 : length;
 	c->keep = !close && h->keep_alive && !c->srv->draining && (!c->eof || pending) &&
-	          rest_is_short(c);
+	          (whole ? fr_request_rest_is_short(c) : !c->expect);
 	if (!c->no_body && !c->chunked && length < 0)
 		c->keep = false;
 	c->tx = FR_TX_STARTED;
@@ -189,7 +179,7 @@ int fr_exchange_start(struct fr_exchange *x, unsigned status, const struct fr_fi
 	if (err)
 		return err;
 	decide(c, status, facts.content_length, framing == FR_FRAMING_CHUNKED || facts.chunked,
-	       facts.close);
+	       facts.close, false);
 	e = (struct fr_emit){
 		.status = status,
 		.date = date_of(c->srv),
@@ -287,7 +277,7 @@ int fr_exchange_reply(struct fr_exchange *x, unsigned status, struct fr_bytes co
 		err = FR_EINVAL;
 	if (err)
 		goto refused;
-	decide(c, status, (int64_t)len, false, facts.close);
+	decide(c, status, (int64_t)len, false, facts.close, true);
 	e = (struct fr_emit){
 		.status = status,
 		.date = date_of(c->srv),

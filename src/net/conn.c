@@ -1,6 +1,7 @@
 #include "net/conn.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -143,13 +144,14 @@ static void set_timer(struct fr_conn *c)
 			want = FR_TIMER_HEADER;
 		break;
 	case FR_RX_BODY:
-		want = c->x.paused && !c->discard ? FR_TIMER_NONE : FR_TIMER_BODY;
+		want = c->x.paused && !c->discard ? FR_TIMER_CHECK : FR_TIMER_BODY;
 		break;
 	case FR_RX_LINGER:
 		want = FR_TIMER_LINGER;
 		break;
 	default:
-		want = FR_TIMER_NONE;
+		/* A client that resets is noticed by reading; where nothing is read, by asking. */
+		want = ev_is_active(&c->rio) ? FR_TIMER_NONE : FR_TIMER_CHECK;
 	}
 	if (want == FR_TIMER_NONE)
 		fr_timer_stop(&c->rtimer);
@@ -233,8 +235,8 @@ static void leave(struct fr_conn *c, struct turn t)
 	if (c->dead) {
 		destroy(c);
 	} else {
-		set_timer(c);
 		set_reading(c);
+		set_timer(c);
 		c->in_turn = false;
 	}
 	s->turn = t.outer;
@@ -244,6 +246,13 @@ static void leave(struct fr_conn *c, struct turn t)
 void fr_conn_turn(struct fr_conn *c)
 {
 	leave(c, enter(c));
+}
+
+static bool is_reset(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP));
 }
 
 void fr_conn_timeout(struct fr_conn *c, enum fr_timer_kind kind)
@@ -268,6 +277,10 @@ void fr_conn_timeout(struct fr_conn *c, enum fr_timer_kind kind)
 		if (c->x.active)
 			fr_answer_refuse(c, 408, "the body took too long");
 		else
+			fr_conn_fail(c);
+		break;
+	case FR_TIMER_CHECK:
+		if (is_reset(c->fd))
 			fr_conn_fail(c);
 		break;
 	case FR_TIMER_WRITE:

@@ -40,6 +40,7 @@ enum fr_timer_kind {
 	FR_TIMER_BODY,
 	FR_TIMER_IDLE,
 	FR_TIMER_LINGER,
+	FR_TIMER_CHECK, /* nothing is read: look now and then whether the client is there */
 	FR_TIMER_WRITE,
 	FR_TIMER_KINDS,
 	FR_TIMER_NONE = FR_TIMER_KINDS,
@@ -217,6 +218,7 @@ void fr_conn_undefer(struct fr_conn *c);
 /* request.c: from bytes to the application, one request after the other */
 void fr_request_run(struct fr_conn *c);
 void fr_request_close(struct fr_conn *c, bool ok);
+bool fr_request_rest_is_short(const struct fr_conn *c);
 void fr_request_drop_body(struct fr_conn *c);
 int fr_request_collect(struct fr_conn *c, const char *p, size_t len) FR_MUST_CHECK;
 

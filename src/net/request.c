@@ -44,6 +44,21 @@ static void next_message(struct fr_conn *c)
 		c->closing = FR_CLOSE;
 }
 
+/*
+ * A body that was not read to its end stands between this answer and the
+ * next request.  A short rest is read and forgotten; else the connection ends.
+ */
+bool fr_request_rest_is_short(const struct fr_conn *c)
+{
+	const struct fr_parser *p = &c->head->parser;
+
+	if (c->rx != FR_RX_BODY)
+		return true;
+	if (c->expect || p->chunked)
+		return false;
+	return (uint64_t)p->head.content_length - c->body_seen <= FR_SMALL_REST;
+}
+
 /* The answer is complete and on its way. */
 static void finish(struct fr_conn *c)
 {
@@ -52,7 +67,7 @@ static void finish(struct fr_conn *c)
 	fr_request_close(c, !c->refused && !c->broken);
 	if (c->dead)
 		return;
-	if (!c->keep) {
+	if (!c->keep || !fr_request_rest_is_short(c)) {
 		/* Bytes that nobody reads would reset the connection, and the answer with it. */
 		rest = c->refused || c->rx != FR_RX_DONE || (c->in && c->in->rd < c->in->wr);
 		c->closing = rest ? FR_LINGER : FR_CLOSE;
