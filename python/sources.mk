@@ -2,7 +2,13 @@
 pkgfastrapidir = $(pythondir)/fastrapi
 pkgfastrapi_PYTHON = \
 	python/fastrapi/__init__.py \
+	python/fastrapi/_include.py \
+	python/fastrapi/_limits.py \
+	python/fastrapi/_list.py \
+	python/fastrapi/_operation.py \
+	python/fastrapi/_route.py \
 	python/fastrapi/_signature.py \
+	python/fastrapi/applications.py \
 	python/fastrapi/background.py \
 	python/fastrapi/concurrency.py \
 	python/fastrapi/datastructures.py \
@@ -14,6 +20,7 @@ pkgfastrapi_PYTHON = \
 	python/fastrapi/params.py \
 	python/fastrapi/requests.py \
 	python/fastrapi/responses.py \
+	python/fastrapi/routing.py \
 	python/fastrapi/sse.py \
 	python/fastrapi/staticfiles.py \
 	python/fastrapi/templating.py \
@@ -26,11 +33,33 @@ dist_pkgfastrapidata_DATA = \
 	python/fastrapi/py.typed
 pkgfastrapi__compiledir = $(pythondir)/fastrapi/_compile
 pkgfastrapi__compile_PYTHON = \
+	python/fastrapi/_compile/__init__.py \
 	python/fastrapi/_compile/aliases.py \
 	python/fastrapi/_compile/annotations.py \
 	python/fastrapi/_compile/bodies.py \
 	python/fastrapi/_compile/dependant.py \
-	python/fastrapi/_compile/fields.py
+	python/fastrapi/_compile/direct.py \
+	python/fastrapi/_compile/fields.py \
+	python/fastrapi/_compile/manifest.py \
+	python/fastrapi/_compile/plan.py
+pkgfastrapi__runtimedir = $(pythondir)/fastrapi/_runtime
+pkgfastrapi__runtime_PYTHON = \
+	python/fastrapi/_runtime/__init__.py \
+	python/fastrapi/_runtime/answers.py \
+	python/fastrapi/_runtime/asgi.py \
+	python/fastrapi/_runtime/bodies.py \
+	python/fastrapi/_runtime/calls.py \
+	python/fastrapi/_runtime/errors.py \
+	python/fastrapi/_runtime/fields.py \
+	python/fastrapi/_runtime/forms.py \
+	python/fastrapi/_runtime/params.py \
+	python/fastrapi/_runtime/serve.py \
+	python/fastrapi/_runtime/solve.py \
+	python/fastrapi/_runtime/streams.py
+pkgfastrapi_dependenciesdir = $(pythondir)/fastrapi/dependencies
+pkgfastrapi_dependencies_PYTHON = \
+	python/fastrapi/dependencies/__init__.py \
+	python/fastrapi/dependencies/models.py
 pkgfastrapi_middlewaredir = $(pythondir)/fastrapi/middleware
 pkgfastrapi_middleware_PYTHON = \
 	python/fastrapi/middleware/__init__.py \

@@ -265,8 +265,10 @@ class Planner:
         slot = self._slot()
         aliases = param_aliases(field)
         repeated = is_sequence(field.field_info.annotation)
-        odd_sequence = repeated and (place in ("path", "cookie") or is_json_field(field))
-        if param_model(field) is not None or len(aliases) > 1 or odd_sequence:
+        odd = repeated and (place in ("path", "cookie") or is_json_field(field))
+        # Found in lower case, but named in errors as it was declared.
+        odd = odd or (place == "header" and aliases[0][1] != aliases[0][1].lower())
+        if param_model(field) is not None or len(aliases) > 1 or odd:
             reader = ParamReader(field, place)
             self.steps.append(
                 {
@@ -283,7 +285,7 @@ class Planner:
             "op": "param",
             "in": place,
             "name": field.name,
-            "alias": alias.lower() if place == "header" else alias,
+            "alias": alias,
             "slot": slot,
             "sequence": repeated,
             "fast": "none",
