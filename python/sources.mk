@@ -30,6 +30,7 @@ pkgfastrapi_PYTHON = \
 	python/fastrapi/websockets.py
 pkgfastrapidatadir = $(pythondir)/fastrapi
 dist_pkgfastrapidata_DATA = \
+	python/fastrapi/_fastrapid.pyi \
 	python/fastrapi/py.typed
 pkgfastrapi__compiledir = $(pythondir)/fastrapi/_compile
 pkgfastrapi__compile_PYTHON = \

@@ -45,9 +45,7 @@ class IncludeContext:
     form_limits: FormLimits = field(default_factory=lambda: FormLimits())
 
     @classmethod
-    def for_include(
-        cls, parent: "APIRouter", included: "APIRouter", options: dict[str, Any]
-    ) -> "IncludeContext":
+    def for_include(cls, parent: "APIRouter", included: "APIRouter", options: dict[str, Any]) -> "IncludeContext":
         """The context of one include_router()."""
         check_max_body_size(options["max_body_size"])
         limits = checked_form_limits(options["form_limits"])
@@ -68,9 +66,7 @@ class IncludeContext:
             ),
             strict_content_type=parent.strict_content_type,
             dependency_overrides_provider=parent.dependency_overrides_provider,
-            max_body_size=first_limit(
-                included.max_body_size, options["max_body_size"], parent.max_body_size
-            ),
+            max_body_size=first_limit(included.max_body_size, options["max_body_size"], parent.max_body_size),
             form_limits={**limits, **included.form_limits},
         )
 
@@ -81,9 +77,7 @@ class IncludeContext:
             prefix=self.prefix + inner.prefix,
             tags=[*self.tags, *inner.tags],
             dependencies=[*self.dependencies, *inner.dependencies],
-            default_response_class=get_value_or_default(
-                inner.default_response_class, self.default_response_class
-            ),
+            default_response_class=get_value_or_default(inner.default_response_class, self.default_response_class),
             responses={**self.responses, **inner.responses},
             callbacks=[*self.callbacks, *inner.callbacks],
             deprecated=self.deprecated or inner.deprecated,
@@ -91,9 +85,7 @@ class IncludeContext:
             generate_unique_id_function=get_value_or_default(
                 inner.generate_unique_id_function, self.generate_unique_id_function
             ),
-            strict_content_type=get_value_or_default(
-                inner.strict_content_type, self.strict_content_type
-            ),
+            strict_content_type=get_value_or_default(inner.strict_content_type, self.strict_content_type),
             dependency_overrides_provider=self.dependency_overrides_provider,
             max_body_size=first_limit(inner.max_body_size, self.max_body_size),
             form_limits={**self.form_limits, **inner.form_limits},
@@ -121,15 +113,11 @@ def _moved(route: BaseRoute, context: IncludeContext) -> BaseRoute | None:
             dependency_overrides_provider=context.dependency_overrides_provider,
         )
     if isinstance(route, routing.WebSocketRoute):
-        return routing.WebSocketRoute(
-            context.prefix + route.path, route.endpoint, name=route.name
-        )
+        return routing.WebSocketRoute(context.prefix + route.path, route.endpoint, name=route.name)
     if isinstance(route, routing.Mount):
         mount = copy.copy(route)
         mount.path = (context.prefix + route.path).rstrip("/")
-        mount.path_regex, mount.path_format, mount.param_convertors = compile_path(
-            mount.path + "/{path:path}"
-        )
+        mount.path_regex, mount.path_format, mount.param_convertors = compile_path(mount.path + "/{path:path}")
         return mount
     if isinstance(route, routing.Host):
         app = route.app

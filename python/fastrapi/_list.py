@@ -54,6 +54,6 @@ class RouteList(list[BaseRoute]):
         super().__delitem__(index)
         self._changed()
 
-    def __iadd__(self, items: Any, /) -> "RouteList":  # type: ignore[misc]
+    def __iadd__(self, items: Any, /) -> "RouteList":  # type: ignore[override,misc]
         self.extend(items)
         return self

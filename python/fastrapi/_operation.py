@@ -94,9 +94,7 @@ ADD_ROUTE_NAMES = _without("dependency_overrides_provider")
 APP_ADD_ROUTE_NAMES = _without(
     "dependency_overrides_provider", "route_class_override", "callbacks", "strict_content_type"
 )
-API_ROUTE_NAMES = _without(
-    "dependency_overrides_provider", "route_class_override", "strict_content_type"
-)
+API_ROUTE_NAMES = _without("dependency_overrides_provider", "route_class_override", "strict_content_type")
 APP_API_ROUTE_NAMES = APP_ADD_ROUTE_NAMES
 VERB_NAMES = [name for name in API_ROUTE_NAMES if name != "methods"]
 

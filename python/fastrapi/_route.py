@@ -179,9 +179,7 @@ class RouteState:
             assert isinstance(response, dict), "An additional response must be a dict"
             model = response.get("model")
             if model:
-                assert is_body_allowed_for_status_code(status), (
-                    f"Status code {status} must not have a response body"
-                )
+                assert is_body_allowed_for_status_code(status), f"Status code {status} must not have a response body"
                 self.response_fields[status] = create_model_field(
                     name=f"Response_{status}_{self.unique_id}", type_=model, mode="serialization"
                 )

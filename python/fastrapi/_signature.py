@@ -28,9 +28,7 @@ class Options:
             self._types = get_type_hints(self.hints, include_extras=True)
         return self._types[name]
 
-    def parameters(
-        self, names: Iterable[str] | None, defaults: Mapping[str, Any]
-    ) -> list[inspect.Parameter]:
+    def parameters(self, names: Iterable[str] | None, defaults: Mapping[str, Any]) -> list[inspect.Parameter]:
         chosen = self.defaults if names is None else names
         return [
             inspect.Parameter(
@@ -70,9 +68,7 @@ def spelled(
         def checked(*args: Any, **given: Any) -> Any:
             for name in given:
                 if name not in known:
-                    raise TypeError(
-                        f"{function.__qualname__}() got an unexpected keyword argument '{name}'"
-                    )
+                    raise TypeError(f"{function.__qualname__}() got an unexpected keyword argument '{name}'")
             return function(*args, **{**values, **given} if fill else given)
 
         checked.__signature__ = signature  # type: ignore[attr-defined]

@@ -112,9 +112,7 @@ class FastrAPI(Starlette):
         deprecated: bool | None = None,
         include_in_schema: bool = True,
         swagger_ui_parameters: dict[str, Any] | None = None,
-        generate_unique_id_function: Callable[[routing.APIRoute], str] = Default(
-            generate_unique_id
-        ),
+        generate_unique_id_function: Callable[[routing.APIRoute], str] = Default(generate_unique_id),
         separate_input_output_schemas: bool = True,
         openapi_external_docs: dict[str, Any] | None = None,
         strict_content_type: bool = True,
@@ -149,8 +147,7 @@ class FastrAPI(Starlette):
             assert version, "A version must be provided for OpenAPI, e.g.: '2.1.0'"
         if root_path:
             warnings.warn(
-                "The `root_path` parameter is deprecated. Configure the server's root path "
-                "instead.",
+                "The `root_path` parameter is deprecated. Configure the server's root path instead.",
                 category=FastAPIDeprecationWarning,
                 stacklevel=2,
             )
@@ -180,9 +177,7 @@ class FastrAPI(Starlette):
         handlers = {
             HTTPException: http_exception_handler,
             RequestValidationError: request_validation_exception_handler,
-            WebSocketRequestValidationError: cast(
-                Any, websocket_request_validation_exception_handler
-            ),
+            WebSocketRequestValidationError: cast(Any, websocket_request_validation_exception_handler),
         }
         self.exception_handlers = {**(exception_handlers or {})}
         for exc_class, handler in handlers.items():
@@ -200,7 +195,7 @@ class FastrAPI(Starlette):
     # ---- running ----
 
     # Runs a request on the executor in C; what it leaves to Python is below.
-    __call__ = _fastrapid.asgi_method  # type: ignore[assignment]
+    __call__ = _fastrapid.asgi_method
 
     async def _lifespan_asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
@@ -275,16 +270,12 @@ class FastrAPI(Starlette):
     # ---- declaring ----
 
     @spelled(OPERATION, APP_ADD_ROUTE_NAMES)
-    def add_api_route(
-        self, path: str, endpoint: Callable[..., Any], **options: Unpack[OperationOptions]
-    ) -> None:
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Unpack[OperationOptions]) -> None:
         """Add an endpoint without a decorator."""
         self.router.add_api_route(path, endpoint, **options)
 
     @spelled(OPERATION, APP_API_ROUTE_NAMES)
-    def api_route(
-        self, path: str, **options: Unpack[OperationOptions]
-    ) -> Decorator[DecoratedCallable]:
+    def api_route(self, path: str, **options: Unpack[OperationOptions]) -> Decorator[DecoratedCallable]:
         """Declare an endpoint for the given methods; the options are those of `get`."""
 
         def decorator(func: DecoratedCallable) -> DecoratedCallable:
@@ -319,16 +310,12 @@ class FastrAPI(Starlette):
 
         return decorator
 
-    def websocket_route(
-        self, path: str, name: str | None = None
-    ) -> Decorator[DecoratedCallable]:
+    def websocket_route(self, path: str, name: str | None = None) -> Decorator[DecoratedCallable]:
         """Decorate a plain function of a WebSocket."""
         return self.router.websocket_route(path, name=name)
 
     @spelled(INCLUDE)
-    def include_router(
-        self, router: routing.APIRouter, **options: Unpack[IncludeOptions]
-    ) -> None:
+    def include_router(self, router: routing.APIRouter, **options: Unpack[IncludeOptions]) -> None:
         """Include a router's endpoints; see `APIRouter.include_router`."""
         self.router.include_router(router, **options)
 
@@ -361,9 +348,7 @@ class FastrAPI(Starlette):
 
         return decorator
 
-    def exception_handler(
-        self, exc_class_or_status_code: int | type[Exception]
-    ) -> Decorator[DecoratedCallable]:
+    def exception_handler(self, exc_class_or_status_code: int | type[Exception]) -> Decorator[DecoratedCallable]:
         """Decorate a function that answers when an exception of a class, or a status, is raised."""
 
         def decorator(func: DecoratedCallable) -> DecoratedCallable:

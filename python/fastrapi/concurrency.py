@@ -29,9 +29,7 @@ async def contextmanager_in_threadpool(
         yield value
     except BaseException as exc:
         with CancelScope(shield=True):
-            swallowed = await anyio.to_thread.run_sync(
-                cm.__exit__, type(exc), exc, exc.__traceback__, limiter=limiter
-            )
+            swallowed = await anyio.to_thread.run_sync(cm.__exit__, type(exc), exc, exc.__traceback__, limiter=limiter)
         if not swallowed:
             raise
     else:
@@ -63,9 +61,7 @@ _semaphores: RunVar[WeakKeyDictionary[_DependencyConcurrency, Semaphore] | None]
 
 
 @asynccontextmanager
-async def _limited(
-    cm: AbstractAsyncContextManager[_T], concurrency: _DependencyConcurrency
-) -> AsyncIterator[_T]:
+async def _limited(cm: AbstractAsyncContextManager[_T], concurrency: _DependencyConcurrency) -> AsyncIterator[_T]:
     async with concurrency.get_semaphore():
         async with cm as value:
             yield value

@@ -48,7 +48,7 @@ def _colors() -> dict[type[Any], Encoder]:
     found: dict[type[Any], Encoder] = {}
     for module in ("pydantic.color", "pydantic_extra_types.color"):
         try:
-            found[getattr(__import__(module, fromlist=["Color"]), "Color")] = str
+            found[__import__(module, fromlist=["Color"]).Color] = str
         except ImportError:
             pass
     return found
@@ -210,8 +210,7 @@ def _encode_other(obj: Any, include: Any, exclude: Any, rules: dict[str, Any]) -
             return encoder(obj)
     if is_pydantic_v1_instance(obj):
         raise PydanticV1NotSupportedError(
-            "pydantic.v1 models are no longer supported by FastAPI."
-            f" Please update the model {obj!r}."
+            f"pydantic.v1 models are no longer supported by FastAPI. Please update the model {obj!r}."
         )
     try:
         data = dict(obj)

@@ -19,9 +19,7 @@ async def http_exception_handler(request: Request, exc: HTTPException) -> Respon
     return Response(status_code=exc.status_code, headers=headers)
 
 
-async def request_validation_exception_handler(
-    request: Request, exc: RequestValidationError
-) -> JSONResponse:
+async def request_validation_exception_handler(request: Request, exc: RequestValidationError) -> JSONResponse:
     """Answer an invalid request with 422 and the list of what is wrong."""
     return JSONResponse({"detail": jsonable_encoder(exc.errors())}, status_code=422)
 

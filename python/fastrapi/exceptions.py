@@ -59,9 +59,7 @@ class DependencyScopeError(FastAPIError):
 class ValidationException(Exception):
     """Data that does not fit its declaration; `errors()` tells what is wrong with it."""
 
-    def __init__(
-        self, errors: Sequence[Any], *, endpoint_ctx: EndpointContext | None = None
-    ) -> None:
+    def __init__(self, errors: Sequence[Any], *, endpoint_ctx: EndpointContext | None = None) -> None:
         self._errors = errors
         self.endpoint_ctx = endpoint_ctx
         where: EndpointContext = endpoint_ctx or {}
@@ -107,9 +105,7 @@ class RequestValidationError(ValidationException):
 class WebSocketRequestValidationError(ValidationException):
     """A WebSocket's parameters do not fit what its endpoint declares."""
 
-    def __init__(
-        self, errors: Sequence[Any], *, endpoint_ctx: EndpointContext | None = None
-    ) -> None:
+    def __init__(self, errors: Sequence[Any], *, endpoint_ctx: EndpointContext | None = None) -> None:
         super().__init__(errors, endpoint_ctx=endpoint_ctx)
 
 

@@ -95,9 +95,7 @@ def Depends(
     been sent (`scope="request"`) or before that (`scope="function"`).
     `max_concurrency` bounds how many of its calls run at the same time.
     """
-    return params.Depends(
-        dependency=dependency, use_cache=use_cache, scope=scope, max_concurrency=max_concurrency
-    )
+    return params.Depends(dependency=dependency, use_cache=use_cache, scope=scope, max_concurrency=max_concurrency)
 
 
 def Security(

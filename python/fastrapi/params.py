@@ -136,7 +136,7 @@ def _warn_deprecated(name: str, instead: str) -> None:
     )
 
 
-class _Declared(FieldInfo):
+class _Declared(FieldInfo):  # type: ignore[misc]
     """What all parameters share: Pydantic's field, and what only OpenAPI reads."""
 
     example: Any
@@ -165,7 +165,7 @@ class _Declared(FieldInfo):
         return f"{type(self).__name__}({self.default})"
 
 
-class Param(_Declared):
+class Param(_Declared):  # type: ignore[misc]
     """A parameter outside the body."""
 
     in_: ParamTypes
@@ -175,7 +175,7 @@ class Param(_Declared):
         self._declare(default, dict(options))
 
 
-class Path(Param):
+class Path(Param):  # type: ignore[misc]
     """A parameter from the path."""
 
     in_ = ParamTypes.path
@@ -187,13 +187,13 @@ class Path(Param):
         self._declare(default, dict(options))
 
 
-class Query(Param):
+class Query(Param):  # type: ignore[misc]
     """A parameter from the query string."""
 
     in_ = ParamTypes.query
 
 
-class Header(Param):
+class Header(Param):  # type: ignore[misc]
     """A parameter from a header field; underscores become hyphens unless told otherwise."""
 
     in_ = ParamTypes.header
@@ -205,13 +205,13 @@ class Header(Param):
         self._declare(default, rest)
 
 
-class Cookie(Param):
+class Cookie(Param):  # type: ignore[misc]
     """A parameter from a cookie."""
 
     in_ = ParamTypes.cookie
 
 
-class Body(_Declared):
+class Body(_Declared):  # type: ignore[misc]
     """The body of a request, or one field of it."""
 
     @spelled(FIELD_OPTIONS, BODY_NAMES, fill=True)
@@ -222,7 +222,7 @@ class Body(_Declared):
         self._declare(default, rest)
 
 
-class Form(Body):
+class Form(Body):  # type: ignore[misc]
     """One field of a form."""
 
     @spelled(FIELD_OPTIONS, FORM_NAMES, fill=True, media_type=FORM_MEDIA_TYPE)
@@ -233,7 +233,7 @@ class Form(Body):
         self._declare(default, rest)
 
 
-class File(Form):
+class File(Form):  # type: ignore[misc]
     """A file of a form."""
 
     @spelled(FIELD_OPTIONS, FORM_NAMES, fill=True, media_type=FILE_MEDIA_TYPE)

@@ -1,10 +1,18 @@
 """Routes and routers."""
 
 import inspect
-import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Unpack, cast
@@ -18,12 +26,12 @@ from starlette.routing import BaseRoute, Match, compile_path, get_name
 from starlette.routing import Mount as Mount
 from starlette.routing import NoMatchFound as NoMatchFound
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
-from starlette.websockets import WebSocket
 from typing_extensions import deprecated
 
 from . import params
 from ._include import IncludeContext, IncludedRouter, effective_routes
 from ._limits import FormLimits, check_max_body_size, checked_form_limits, first_limit
+from ._list import RouteList
 from ._operation import (
     ADD_ROUTE_NAMES,
     API_ROUTE_NAMES,
@@ -36,7 +44,6 @@ from ._operation import (
     OperationOptions,
     verb_doc,
 )
-from ._list import RouteList
 from ._route import RouteState, build_dependant, note_place
 from ._signature import spelled
 from .datastructures import Default
@@ -77,7 +84,7 @@ async def refuse_method(route: RouteState, scope: Scope, receive: Receive, send:
     return True
 
 
-class APIRoute(RouteState, routing.Route):
+class APIRoute(RouteState, routing.Route):  # type: ignore[misc]
     """
     One endpoint at one path.
 
@@ -86,9 +93,7 @@ class APIRoute(RouteState, routing.Route):
     """
 
     @spelled(OPERATION, ROUTE_NAMES, fill=True)
-    def __init__(
-        self, path: str, endpoint: Callable[..., Any], **options: Unpack[OperationOptions]
-    ) -> None:
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Unpack[OperationOptions]) -> None:
         self._settle(path, endpoint, dict(options))
         self._app: ASGIApp | None = None
         self._has_own_app = False
@@ -429,17 +434,13 @@ class APIRouter(routing.Router):
         """Decorate a plain function of a Request that returns a Response."""
 
         def decorator(func: DecoratedCallable) -> DecoratedCallable:
-            self.add_route(
-                path, func, methods=methods, name=name, include_in_schema=include_in_schema
-            )
+            self.add_route(path, func, methods=methods, name=name, include_in_schema=include_in_schema)
             return func
 
         return decorator
 
     @spelled(OPERATION, ADD_ROUTE_NAMES, fill=True)
-    def add_api_route(
-        self, path: str, endpoint: Callable[..., Any], **options: Unpack[OperationOptions]
-    ) -> None:
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Unpack[OperationOptions]) -> None:
         """Add an endpoint; what the decorators call."""
         given: dict[str, Any] = dict(options)
         route_class = given.pop("route_class_override") or self.route_class
@@ -463,9 +464,7 @@ class APIRouter(routing.Router):
         self.routes.append(route_class(self.prefix + path, endpoint=endpoint, **given))
 
     @spelled(OPERATION, API_ROUTE_NAMES, fill=True)
-    def api_route(
-        self, path: str, **options: Unpack[OperationOptions]
-    ) -> Decorator[DecoratedCallable]:
+    def api_route(self, path: str, **options: Unpack[OperationOptions]) -> Decorator[DecoratedCallable]:
         """Declare an endpoint for the given methods; the options are those of `get`."""
 
         def decorator(func: DecoratedCallable) -> DecoratedCallable:
@@ -516,9 +515,7 @@ class APIRouter(routing.Router):
 
         return decorator
 
-    def websocket_route(
-        self, path: str, name: str | None = None
-    ) -> Decorator[DecoratedCallable]:
+    def websocket_route(self, path: str, name: str | None = None) -> Decorator[DecoratedCallable]:
         """Decorate a plain function of a WebSocket."""
 
         def decorator(func: DecoratedCallable) -> DecoratedCallable:
@@ -534,8 +531,7 @@ class APIRouter(routing.Router):
         dependencies and so on. Endpoints that are added to it later count too.
         """
         assert self is not router, (
-            "Cannot include the same APIRouter instance into itself. "
-            "Did you mean to include a different router?"
+            "Cannot include the same APIRouter instance into itself. Did you mean to include a different router?"
         )
         assert not router._contains_router(self), (
             "Cannot include an APIRouter instance that already includes this router. "
@@ -549,13 +545,9 @@ class APIRouter(routing.Router):
                 path = getattr(route, "path", None)
                 if path is not None and not path:
                     name = getattr(route, "name", "unknown")
-                    raise FastAPIError(
-                        f"Prefix and path cannot be both empty (path operation: {name})"
-                    )
+                    raise FastAPIError(f"Prefix and path cannot be both empty (path operation: {name})")
         router._parents.append(self)
-        self.routes.append(
-            IncludedRouter(router, IncludeContext.for_include(self, router, given))
-        )
+        self.routes.append(IncludedRouter(router, IncludeContext.for_include(self, router, given)))
         for handler in router.on_startup:
             self.add_event_handler("startup", handler)
         for handler in router.on_shutdown:
@@ -591,9 +583,7 @@ class APIRouter(routing.Router):
 def _check_prefix(prefix: str) -> None:
     if prefix:
         assert prefix.startswith("/"), "A path prefix must start with '/'"
-        assert not prefix.endswith("/"), (
-            "A path prefix must not end with '/', as the routes will start with '/'"
-        )
+        assert not prefix.endswith("/"), "A path prefix must not end with '/', as the routes will start with '/'"
 
 
 async def _call_handler(handler: Callable[[], Any]) -> None:
@@ -608,12 +598,8 @@ def add_verbs(cls: type, through: Callable[[Any], Any], names: Sequence[str]) ->
         setattr(cls, verb, _verb(cls, verb, through, names))
 
 
-def _verb(
-    cls: type, verb: str, through: Callable[[Any], Any], names: Sequence[str]
-) -> Callable[..., Any]:
-    def declare(
-        self: Any, path: str, **options: Unpack[OperationOptions]
-    ) -> Decorator[DecoratedCallable]:
+def _verb(cls: type, verb: str, through: Callable[[Any], Any], names: Sequence[str]) -> Callable[..., Any]:
+    def declare(self: Any, path: str, **options: Unpack[OperationOptions]) -> Decorator[DecoratedCallable]:
         owner = through(self)
         if owner is self:
             return self.api_route(path, methods=[verb.upper()], **options)  # type: ignore[no-any-return]

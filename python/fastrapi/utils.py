@@ -52,8 +52,7 @@ def create_model_field(
     """Make a field that validates and serializes values of `type_`."""
     if annotation_is_pydantic_v1(type_):
         raise PydanticV1NotSupportedError(
-            "pydantic.v1 models are no longer supported by FastAPI."
-            f" Please update the response model {type_!r}."
+            f"pydantic.v1 models are no longer supported by FastAPI. Please update the response model {type_!r}."
         )
     if field_info is None:
         field_info = FieldInfo(annotation=type_, default=default, alias=alias)

@@ -227,8 +227,7 @@ def test_bodies() -> None:
     def embedded(item: Annotated[Item, Body(embed=True)]) -> None: ...
 
     @app.post("/form")
-    def form(name: Annotated[str, Form()], file: UploadFile, raw: Annotated[bytes, File()]) -> None:
-        ...
+    def form(name: Annotated[str, Form()], file: UploadFile, raw: Annotated[bytes, File()]) -> None: ...
 
     routes, objects = routes_of(app)
     first, second, third, fourth = routes

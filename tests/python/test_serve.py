@@ -22,16 +22,14 @@ if __name__ == "__main__":
 def daemon(tmp_path: Path) -> Path:
     path = tmp_path / "bin" / "fastrapid"
     path.parent.mkdir()
-    path.write_text("#!/bin/sh\necho \"$@\"\n")
+    path.write_text('#!/bin/sh\necho "$@"\n')
     path.chmod(0o755)
     return path
 
 
 def run(script: Path, path: Path, **env: str) -> subprocess.CompletedProcess[str]:
     full = {**os.environ, "PATH": f"{path.parent}:{os.environ['PATH']}", **env}
-    return subprocess.run(
-        [sys.executable, str(script)], env=full, capture_output=True, text=True, timeout=60
-    )
+    return subprocess.run([sys.executable, str(script)], env=full, capture_output=True, text=True, timeout=60)
 
 
 def test_inside_the_server_it_does_nothing(tmp_path: Path, daemon: Path) -> None:
@@ -54,11 +52,7 @@ def test_an_application_in_a_package(tmp_path: Path, daemon: Path) -> None:
     (package / "__init__.py").write_text("")
     (package / "api.py").write_text("from fastrapi import FastrAPI\napp = FastrAPI()\n")
     script = tmp_path / "start.py"
-    script.write_text(
-        "import shop.api\n"
-        "from fastrapi._runtime.serve import find_app\n"
-        "print(*find_app(shop.api.app))\n"
-    )
+    script.write_text("import shop.api\nfrom fastrapi._runtime.serve import find_app\nprint(*find_app(shop.api.app))\n")
     done = run(script, daemon)
     assert done.stdout.split() == ["shop.api:app", str(tmp_path)], done.stderr
 

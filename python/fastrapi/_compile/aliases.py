@@ -29,9 +29,7 @@ def validation_name(field: ModelField) -> str:
     return field.validation_alias or field.alias
 
 
-def param_aliases(
-    field: ModelField, *, convert_underscores: bool = False
-) -> list[tuple[str, str]]:
+def param_aliases(field: ModelField, *, convert_underscores: bool = False) -> list[tuple[str, str]]:
     """Pairs of a name for validation and the name in the request, the preferred ones first."""
     alias = validation_name(field)
     hyphens = convert_underscores

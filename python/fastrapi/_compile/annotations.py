@@ -35,9 +35,7 @@ def is_union(annotation: object) -> bool:
     return origin is Union or origin is types.UnionType
 
 
-def lenient_issubclass(
-    cls: Any, class_or_tuple: type[_T] | tuple[type[_T], ...] | None
-) -> TypeGuard[type[_T]]:
+def lenient_issubclass(cls: Any, class_or_tuple: type[_T] | tuple[type[_T], ...] | None) -> TypeGuard[type[_T]]:
     """issubclass() that says no to what is not a class."""
     try:
         return isinstance(cls, type) and issubclass(cls, class_or_tuple)  # type: ignore[arg-type]
@@ -48,9 +46,7 @@ def lenient_issubclass(
 
 
 def _is_sequence_class(annotation: object) -> bool:
-    return not lenient_issubclass(annotation, (str, bytes)) and lenient_issubclass(
-        annotation, SEQUENCE_TYPES
-    )
+    return not lenient_issubclass(annotation, (str, bytes)) and lenient_issubclass(annotation, SEQUENCE_TYPES)
 
 
 def is_sequence(annotation: object) -> bool:
@@ -110,17 +106,13 @@ def is_scalar_sequence(annotation: object) -> bool:
 def _is_or_has(annotation: Any, wanted: type) -> bool:
     if lenient_issubclass(annotation, wanted):
         return True
-    return is_union(annotation) and any(
-        lenient_issubclass(arg, wanted) for arg in get_args(annotation)
-    )
+    return is_union(annotation) and any(lenient_issubclass(arg, wanted) for arg in get_args(annotation))
 
 
 def _is_sequence_of(annotation: Any, wanted: type) -> bool:
     if is_union(annotation):
         return any(_is_sequence_of(arg, wanted) for arg in get_args(annotation))
-    return is_sequence(annotation) and all(
-        _is_or_has(arg, wanted) for arg in get_args(annotation)
-    )
+    return is_sequence(annotation) and all(_is_or_has(arg, wanted) for arg in get_args(annotation))
 
 
 def is_bytes(annotation: Any) -> bool:
@@ -163,6 +155,4 @@ def annotation_is_pydantic_v1(annotation: Any) -> bool:
         return True
     if is_union(annotation) and any(lenient_issubclass(a, model) for a in get_args(annotation)):
         return True
-    return is_sequence(annotation) and any(
-        annotation_is_pydantic_v1(arg) for arg in get_args(annotation)
-    )
+    return is_sequence(annotation) and any(annotation_is_pydantic_v1(arg) for arg in get_args(annotation))

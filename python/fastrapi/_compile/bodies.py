@@ -15,12 +15,8 @@ from .annotations import is_union, lenient_issubclass
 from .dependant import Dependant, model_of
 from .fields import ModelField, create_body_model
 
-_INSTALL = (
-    'You can install "python-multipart" with: \n\npip install python-multipart\n'
-)
-multipart_not_installed_error = (
-    'Form data requires "python-multipart" to be installed. \n' + _INSTALL
-)
+_INSTALL = 'You can install "python-multipart" with: \n\npip install python-multipart\n'
+multipart_not_installed_error = 'Form data requires "python-multipart" to be installed. \n' + _INSTALL
 multipart_incorrect_install_error = (
     'Form data requires "python-multipart" to be installed. '
     'It seems you installed "multipart" instead. \n'
@@ -39,12 +35,12 @@ def ensure_multipart_is_installed() -> None:
         pass
     message = multipart_not_installed_error
     try:
-        import multipart  # type: ignore[import-not-found, unused-ignore]
+        import multipart  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
         if getattr(multipart, "__version__", None):
             # The package that is wanted used to have the same name.
             try:
-                from multipart.multipart import (  # type: ignore[import-not-found, unused-ignore]
+                from multipart.multipart import (  # type: ignore[import-not-found,import-untyped,unused-ignore]
                     parse_options_header,
                 )
 
@@ -121,17 +117,12 @@ def should_embed(fields: list[ModelField]) -> bool:
     info = first.field_info
     is_form_model = bool(form_models(first))
     if is_form_model and any(
-        not form_models(field) or field.field_info.annotation is not info.annotation
-        for field in fields[1:]
+        not form_models(field) or field.field_info.annotation is not info.annotation for field in fields[1:]
     ):
         return True
     if getattr(info, "embed", None):
         return True
-    return (
-        isinstance(info, params.Form)
-        and not lenient_issubclass(info.annotation, BaseModel)
-        and not is_form_model
-    )
+    return isinstance(info, params.Form) and not lenient_issubclass(info.annotation, BaseModel) and not is_form_model
 
 
 def _media_types(fields: Sequence[ModelField], kind: type[params.Body]) -> list[str]:
@@ -159,9 +150,7 @@ def _combined(fields: list[ModelField], model: type[BaseModel]) -> ModelField:
     return create_model_field(name="body", type_=model, alias="body", field_info=info)
 
 
-def get_body_field(
-    *, body_params: list[ModelField], name: str, embed_body_fields: bool
-) -> ModelField | None:
+def get_body_field(*, body_params: list[ModelField], name: str, embed_body_fields: bool) -> ModelField | None:
     """
     One field that stands for the whole body: form or JSON, and its schema.
 
@@ -171,8 +160,7 @@ def get_body_field(
         return None
     first = body_params[0]
     optional_form = any(
-        form_models(field) and type(None) in get_args(field.field_info.annotation)
-        for field in body_params
+        form_models(field) and type(None) in get_args(field.field_info.annotation) for field in body_params
     )
     if not embed_body_fields and not optional_form:
         return first

@@ -8,8 +8,15 @@ it depends on.  It is made when a route is declared; plan.py flattens it.
 import dataclasses
 import inspect
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+)
 from copy import copy
 from functools import partial
 from typing import Annotated, Any, ForwardRef, Literal, cast, get_args, get_origin
@@ -30,8 +37,14 @@ from ..security.base import SecurityBase
 from ..security.oauth2 import SecurityScopes
 from ..types import DependencyCacheKey
 from ..utils import create_model_field, get_path_param_names
-from .annotations import is_scalar, is_scalar_sequence, is_union, is_upload, is_upload_sequence
-from .annotations import lenient_issubclass
+from .annotations import (
+    is_scalar,
+    is_scalar_sequence,
+    is_union,
+    is_upload,
+    is_upload_sequence,
+    lenient_issubclass,
+)
 from .fields import ModelField, RequiredParam, Undefined, copy_field_info
 
 if sys.version_info >= (3, 13):
@@ -269,9 +282,7 @@ def _from_annotated(
     return info, None
 
 
-def _inferred(
-    annotation: Any, type_annotation: Any, value: Any, is_path_param: bool
-) -> FieldInfo:
+def _inferred(annotation: Any, type_annotation: Any, value: Any, is_path_param: bool) -> FieldInfo:
     """The declaration of a parameter that has none: by its name and its type."""
     default = RequiredParam if value is inspect.Signature.empty else value
     info: FieldInfo
@@ -308,16 +319,12 @@ def _path_choice(info: FieldInfo, names: set[str]) -> FieldInfo:
     return info
 
 
-def _make_field(
-    name: str, annotation: Any, info: FieldInfo, path_param_names: set[str]
-) -> ModelField:
+def _make_field(name: str, annotation: Any, info: FieldInfo, path_param_names: set[str]) -> ModelField:
     from . import bodies
 
     is_path_param = name in path_param_names
     if is_path_param:
-        assert isinstance(info, params.Path), (
-            f"Cannot use `{info.__class__.__name__}` for path param {name!r}"
-        )
+        assert isinstance(info, params.Path), f"Cannot use `{info.__class__.__name__}` for path param {name!r}"
     elif isinstance(info, params.Param) and getattr(info, "in_", None) is None:
         info.in_ = params.ParamTypes.query
     if isinstance(info, params.Form):
@@ -329,9 +336,7 @@ def _make_field(
         info.alias = name.replace("_", "-")
     else:
         info.alias = info.alias or name
-    field = create_model_field(
-        name=name, type_=annotation, default=info.default, alias=info.alias, field_info=info
-    )
+    field = create_model_field(name=name, type_=annotation, default=info.default, alias=info.alias, field_info=info)
     own = info.annotation
     if is_path_param:
         assert is_scalar(own), "Path params must be of one of the supported types"
@@ -342,9 +347,7 @@ def _make_field(
     return field
 
 
-def analyze_param(
-    *, param_name: str, annotation: Any, value: Any, path_param_names: set[str]
-) -> ParamDetails:
+def analyze_param(*, param_name: str, annotation: Any, value: Any, path_param_names: set[str]) -> ParamDetails:
     """Find out what a parameter is: a field of the request, a dependency, or injected."""
     is_path_param = param_name in path_param_names
     if is_typealiastype(annotation):
@@ -357,10 +360,7 @@ def analyze_param(
         type_annotation = get_args(annotation)[0]
         info, depends = _from_annotated(param_name, use_annotation, value, is_path_param)
     if isinstance(value, params.Depends):
-        assert depends is None, (
-            "Cannot specify `Depends` in `Annotated` and default value"
-            f" together for {param_name!r}"
-        )
+        assert depends is None, f"Cannot specify `Depends` in `Annotated` and default value together for {param_name!r}"
         assert info is None, (
             "Cannot specify a FastAPI annotation in `Annotated` and `Depends` as a"
             f" default value together for {param_name!r}"
@@ -368,8 +368,7 @@ def analyze_param(
         depends = value
     elif isinstance(value, FieldInfo):
         assert info is None, (
-            "Cannot specify FastAPI annotations in `Annotated` and default value"
-            f" together for {param_name!r}"
+            f"Cannot specify FastAPI annotations in `Annotated` and default value together for {param_name!r}"
         )
         info = value
         info.annotation = type_annotation
@@ -389,9 +388,7 @@ def analyze_param(
 # ---- the tree ----
 
 
-def add_non_field_param_to_dependency(
-    *, param_name: str, type_annotation: Any, dependant: Dependant
-) -> bool | None:
+def add_non_field_param_to_dependency(*, param_name: str, type_annotation: Any, dependant: Dependant) -> bool | None:
     """Note a parameter that is injected by its type."""
     for kind, attribute in _INJECTED:
         if lenient_issubclass(type_annotation, kind):
@@ -411,11 +408,7 @@ def add_param_to_fields(*, field: ModelField, dependant: Dependant) -> None:
 
 def _sub_dependant(parent: Dependant, name: str, depends: params.Depends) -> Dependant:
     assert depends.dependency
-    if (
-        is_any_generator(parent.call)
-        and computed_scope(parent) == "request"
-        and depends.scope == "function"
-    ):
+    if is_any_generator(parent.call) and computed_scope(parent) == "request" and depends.scope == "function":
         call_name = getattr(parent.call, "__name__", "<unnamed_callable>")
         raise DependencyScopeError(
             f'The dependency "{call_name}" has a scope of '
@@ -472,9 +465,7 @@ def get_dependant(
             type_annotation=details.type_annotation,
             dependant=dependant,
         ):
-            assert details.field is None, (
-                f"Cannot specify multiple FastAPI annotations for {parameter.name!r}"
-            )
+            assert details.field is None, f"Cannot specify multiple FastAPI annotations for {parameter.name!r}"
         else:
             assert details.field is not None
             if isinstance(details.field.field_info, params.Body):
@@ -486,9 +477,7 @@ def get_dependant(
 
 def get_parameterless_sub_dependant(*, depends: params.Depends, path: str) -> Dependant:
     """Analyse a dependency whose result nobody takes."""
-    assert callable(depends.dependency), (
-        "A parameter-less dependency must have a callable dependency"
-    )
+    assert callable(depends.dependency), "A parameter-less dependency must have a callable dependency"
     scopes = list(depends.scopes or []) if isinstance(depends, params.Security) else []
     return get_dependant(
         path=path,

@@ -22,9 +22,9 @@ def _peeled(schema: Schema) -> Schema:
     """What a value that is there goes through: no default, no None."""
     while True:
         kind = schema["type"]
-        if kind == "default" and schema.get("on_error", "raise") == "raise":
-            schema = schema["schema"]
-        elif kind == "nullable" and not schema.get("strict"):
+        if (kind == "default" and schema.get("on_error", "raise") == "raise") or (
+            kind == "nullable" and not schema.get("strict")
+        ):
             schema = schema["schema"]
         else:
             return schema
@@ -85,9 +85,7 @@ class _Direct:
     def _default(self, schema: Schema) -> bool:
         names = ("schema", "default", "default_factory", "default_factory_takes_data")
         known = _bare(schema, *names, "on_error", "validate_default", "copy_default", "strict")
-        return known and schema.get("on_error", "raise") == "raise" and self.proves(
-            schema["schema"]
-        )
+        return known and schema.get("on_error", "raise") == "raise" and self.proves(schema["schema"])
 
     def _list(self, schema: Schema) -> bool:
         known = _bare(schema, "items_schema", "min_length", "max_length", "strict", "fail_fast")
@@ -102,7 +100,15 @@ class _Direct:
         return "values_schema" not in schema or self.proves(schema["values_schema"])
 
     def _model(self, schema: Schema) -> bool:
-        names = ("cls", "schema", "config", "custom_init", "root_model", "frozen", "revalidate_instances")
+        names = (
+            "cls",
+            "schema",
+            "config",
+            "custom_init",
+            "root_model",
+            "frozen",
+            "revalidate_instances",
+        )
         known = _bare(schema, *names, "generic_origin", "post_init", "strict")
         if not known or schema.get("custom_init") or schema.get("root_model"):
             return False
@@ -114,10 +120,7 @@ class _Direct:
         names = ("fields", "model_name", "computed_fields", "extra_behavior")
         if not _bare(schema, *names):
             return False
-        return all(
-            set(field) <= _FIELD_KEYS and self.proves(field["schema"])
-            for field in schema["fields"].values()
-        )
+        return all(set(field) <= _FIELD_KEYS and self.proves(field["schema"]) for field in schema["fields"].values())
 
     def _definitions(self, schema: Schema) -> bool:
         return self.proves(schema["schema"])

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from copy import copy, deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Literal, cast
 
@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 
 from ..types import IncEx
 from .annotations import annotation_is_pydantic_v1 as annotation_is_pydantic_v1
-from .annotations import is_dataclass, lenient_issubclass
+from .annotations import lenient_issubclass
 
 Undefined = PydanticUndefined
 RequiredParam = PydanticUndefined
@@ -24,9 +24,7 @@ Loc = tuple[int | str, ...]
 
 # What a FieldInfo says besides its type and the metadata of that.
 _ATTRIBUTES = tuple(
-    name
-    for name in FieldInfo.__slots__
-    if not name.startswith("_") and name not in ("annotation", "metadata")
+    name for name in FieldInfo.__slots__ if not name.startswith("_") and name not in ("annotation", "metadata")
 )
 
 
@@ -42,9 +40,7 @@ def prefixed(errors: Sequence[Any], loc: Loc) -> Errors:
 
 def missing_error(loc: Loc) -> dict[str, Any]:
     """The error of a required value that is not there."""
-    exc = ValidationError.from_exception_data(
-        "Field required", [{"type": "missing", "loc": loc, "input": {}}]
-    )
+    exc = ValidationError.from_exception_data("Field required", [{"type": "missing", "loc": loc, "input": {}}])
     return {**exc.errors(include_url=False)[0], "input": None}
 
 
@@ -64,9 +60,7 @@ class ModelField:
         args = (self.field_info.annotation, *self.field_info.metadata, rest)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", category=UnsupportedFieldAttributeWarning)
-            self._type_adapter: TypeAdapter[Any] = TypeAdapter(
-                cast(Any, Annotated[args]), config=self.config
-            )
+            self._type_adapter: TypeAdapter[Any] = TypeAdapter(cast(Any, Annotated[args]), config=self.config)
 
     @property
     def alias(self) -> str:
@@ -91,9 +85,7 @@ class ModelField:
             return Undefined
         return self.field_info.get_default(call_default_factory=True)
 
-    def validate(
-        self, value: Any, values: dict[str, Any] | None = None, *, loc: Loc = ()
-    ) -> tuple[Any, Errors]:
+    def validate(self, value: Any, values: dict[str, Any] | None = None, *, loc: Loc = ()) -> tuple[Any, Errors]:
         """The validated value and no errors, or None and what is wrong."""
         try:
             return self._type_adapter.validate_python(value, from_attributes=True), []

@@ -74,9 +74,7 @@ class _Compiler:
             # No request over HTTP matches those.
             if isinstance(original, WebSocketRoute):
                 continue
-            result.append(
-                self._plan(route) if _is_plan(original, route) else self._asgi(original, route)
-            )
+            result.append(self._plan(route) if _is_plan(original, route) else self._asgi(original, route))
         return result
 
     def _entry(self, kind: str, route: Any, label: str) -> dict[str, Any]:
@@ -145,9 +143,7 @@ def _where(route: Any) -> str:
     return f"{','.join(sorted(methods))} {path}" if methods else str(path)
 
 
-def compile_app(
-    app: Any, name: str, overrides: dict[Any, Any]
-) -> tuple[dict[str, Any], list[Any]]:
+def compile_app(app: Any, name: str, overrides: dict[Any, Any]) -> tuple[dict[str, Any], list[Any]]:
     compiler = _Compiler(overrides)
     routes = compiler.routes(app)
     manifest = {

@@ -121,9 +121,7 @@ class Planner:
         self.marks = 0
         self.caches: dict[Any, int] = {}
         self._seen: set[int] = set()
-        self._convertors = {
-            name: type(convertor).__name__ for name, convertor in route.param_convertors.items()
-        }
+        self._convertors = {name: type(convertor).__name__ for name, convertor in route.param_convertors.items()}
         body = route.body_field
         self.body = "none"
         if body is not None:
@@ -194,10 +192,7 @@ class Planner:
         )
 
     def _always_calls(self, dependant: Dependant) -> bool:
-        return any(
-            not sub.use_cache or self._always_calls(self._replaced(sub))
-            for sub in dependant.dependencies
-        )
+        return any(not sub.use_cache or self._always_calls(self._replaced(sub)) for sub in dependant.dependencies)
 
     def _dependency(self, sub: Dependant, where: str) -> int:
         used = self._replaced(sub)
@@ -222,9 +217,7 @@ class Planner:
         self._seen.add(cache)
         return slot
 
-    def _call(
-        self, sub: Dependant, used: Dependant, args: Slots, slot: int, mark: int, cache: int
-    ) -> None:
+    def _call(self, sub: Dependant, used: Dependant, args: Slots, slot: int, mark: int, cache: int) -> None:
         call: Any = used.call
         name = call_name(call)
         if used.concurrency is not None:

@@ -126,9 +126,7 @@ async def _respond(state: Any, request: Request) -> Response:
     )
     values, errors = await solver.solve(state.dependant)
     if errors:
-        raise request_validation_error(
-            errors, body, state, request.method, scope.get("root_path")
-        )
+        raise request_validation_error(errors, body, state, request.method, scope.get("root_path"))
     call = state.dependant.call
     if is_any_generator(call):
         return await stream_responder(state)(
@@ -166,7 +164,7 @@ async def _respond(state: Any, request: Request) -> Response:
     return make_response(
         state,
         content,
-        background=solver.background,  # type: ignore[arg-type]
+        background=solver.background,
         injected=solver.response,
         is_json=is_json,
     )

@@ -34,9 +34,7 @@ def body_error(
 ) -> Exception:
     """The exception for one that was raised while a body was read."""
     if isinstance(exc, json.JSONDecodeError):
-        error = request_validation_error(
-            json_decode_error(exc), exc.doc, route, request_method, root_path
-        )
+        error = request_validation_error(json_decode_error(exc), exc.doc, route, request_method, root_path)
         error.__cause__ = exc
         return error
     if isinstance(exc, HTTPException):

@@ -22,9 +22,7 @@ class DefaultValue:
         return deepcopy(self.field.default)
 
 
-def limited(
-    call: Callable[..., Any], mode: str, concurrency: _DependencyConcurrency
-) -> Callable[..., Any]:
+def limited(call: Callable[..., Any], mode: str, concurrency: _DependencyConcurrency) -> Callable[..., Any]:
     """A dependency of which only so many may run at a time."""
     if mode in ("gen", "agen"):
 

@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -96,9 +96,10 @@ def response_validation_error(
     root_path: str | None = None,
 ) -> ResponseValidationError:
     """The exception for an endpoint's value that its response model does not allow."""
-    is_exc = isinstance(exc, ValidationError)
+    if isinstance(exc, ValidationError):
+        exc = validation_errors(exc, ("response",))
     return ResponseValidationError(
-        validation_errors(exc, ("response",)) if is_exc else cast(Sequence[Any], exc),
+        exc,
         body=content,
         endpoint_ctx=endpoint_context(route, request_method, root_path),
     )
@@ -143,13 +144,11 @@ def find_handler(app: Any, exc: Exception) -> Any:
 
 async def _call_handler(handler: Any, request: Request, exc: Exception) -> Any:
     if is_async_callable(handler):
-        return await cast(Awaitable[Any], handler(request, exc))
+        return await handler(request, exc)
     return await run_in_threadpool(handler, request, exc)
 
 
-async def handle_exception(
-    app: Any, request: Request, exc: Exception, started: bool = False
-) -> Response | None:
+async def handle_exception(app: Any, request: Request, exc: Exception, started: bool = False) -> Response | None:
     """
     The application's answer to an exception; None if its handler gave none.
 

@@ -29,9 +29,7 @@ from .._compile.fields import (
 from .params import multi_value, other_items
 
 
-def _items(
-    fields: list[ModelField], form: FormData
-) -> Iterator[tuple[str, Any, ModelField | None]]:
+def _items(fields: list[ModelField], form: FormData) -> Iterator[tuple[str, Any, ModelField | None]]:
     """What a form holds: for each field the value under its first name, then the rest."""
     taken: set[str] = set()
     for field in fields:
@@ -65,9 +63,7 @@ def _sequence_class(field: ModelField) -> type:
     return SEQUENCES[origin]
 
 
-async def _read_form(
-    fields: list[ModelField], form: FormData
-) -> AsyncIterator[tuple[str, Any, ModelField | None]]:
+async def _read_form(fields: list[ModelField], form: FormData) -> AsyncIterator[tuple[str, Any, ModelField | None]]:
     """The same, with the content of files where bytes are wanted."""
     for alias, value, field in _items(fields, form):
         if field is not None and isinstance(field.field_info, params.File):
@@ -75,10 +71,7 @@ async def _read_form(
             if is_bytes(annotation) and isinstance(value, UploadFile):
                 value = await _content(value)
             elif is_bytes_sequence(annotation) and is_sequence_value(value):
-                contents = [
-                    await _content(item) if isinstance(item, UploadFile) else item
-                    for item in value
-                ]
+                contents = [await _content(item) if isinstance(item, UploadFile) else item for item in value]
                 value = _sequence_class(field)(contents)
         yield alias, value, field
 
@@ -100,9 +93,7 @@ def normalize_form_model(value: Any, *, model: type[BaseModel]) -> Any:
 
 
 def _is_supplied(model: type[BaseModel], form: FormData) -> bool:
-    names = {
-        alias for field in get_cached_model_fields(model) for alias, _ in param_aliases(field)
-    }
+    names = {alias for field in get_cached_model_fields(model) for alias, _ in param_aliases(field)}
     takes_more = model.model_config.get("extra") in ("allow", "forbid")
     return bool(names.intersection(form) or (takes_more and form))
 
@@ -113,12 +104,7 @@ class BodyReader:
     def __init__(self, fields: list[ModelField], embed: bool) -> None:
         self.fields = fields
         self.models = {field.name: form_models(field) for field in fields}
-        self.single = (
-            len(fields) == 1
-            and not embed
-            and not should_embed(fields)
-            and not self.models[fields[0].name]
-        )
+        self.single = len(fields) == 1 and not embed and not should_embed(fields) and not self.models[fields[0].name]
 
     async def __call__(self, body: Any) -> tuple[dict[str, Any], Errors]:
         found: dict[str, tuple[str, Any]] = {}
@@ -155,9 +141,7 @@ class BodyReader:
                 values[field.name] = result
         return values, all_errors
 
-    async def _from_form(
-        self, field: ModelField, form: FormData, found: dict[str, tuple[str, Any]]
-    ) -> tuple[Any, Loc]:
+    async def _from_form(self, field: ModelField, form: FormData, found: dict[str, tuple[str, Any]]) -> tuple[Any, Loc]:
         models = self.models[field.name]
         if not models:
             first = param_aliases(field)[0][0]

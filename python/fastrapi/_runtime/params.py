@@ -28,11 +28,7 @@ def multi_value(field: ModelField, values: Mapping[str, Any], alias: str) -> Any
     repeated = is_sequence(field.field_info.annotation)
     is_form = isinstance(values, FormData)
     value: Any
-    if (
-        repeated
-        and not is_json_field(field)
-        and isinstance(values, (ImmutableMultiDict, Headers))
-    ):
+    if repeated and not is_json_field(field) and isinstance(values, (ImmutableMultiDict, Headers)):
         value = values.getlist(alias)
         if is_form:
             value = [item for item in value if not _is_no_file(item)]
@@ -82,9 +78,7 @@ class ParamReader:
         value = multi_value(self.field, mapping, alias)
         return validate_or_default(self.field, value, (self.place, alias))
 
-    def _read_model(
-        self, model: type[BaseModel], mapping: Mapping[str, Any]
-    ) -> tuple[Any, Errors]:
+    def _read_model(self, model: type[BaseModel], mapping: Mapping[str, Any]) -> tuple[Any, Errors]:
         is_headers = isinstance(mapping, Headers)
         hyphens = getattr(self.field.field_info, "convert_underscores", True)
         found: dict[str, Any] = {}

@@ -4,16 +4,14 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from ..logger import logger
 
 
 def _attribute(module: Any, app: Any) -> str | None:
-    for name, value in list(vars(module).items()):
-        if value is app:
-            return name
-    return None
+    names = [name for name, value in vars(module).items() if value is app]
+    return str(names[0]) if names else None
 
 
 def find_app(app: Any) -> tuple[str, str]:
@@ -33,10 +31,10 @@ def find_app(app: Any) -> tuple[str, str]:
         if module is None or module_name == "__main__":
             continue
         name = _attribute(module, app)
-        if name is not None and getattr(module, "__file__", None):
-            root = Path(module.__file__).resolve().parent
-            levels = module_name.count(".")
-            levels += Path(module.__file__).name == "__init__.py"
+        file = getattr(module, "__file__", None)
+        if name is not None and file:
+            root = Path(file).resolve().parent
+            levels = module_name.count(".") + (Path(file).name == "__init__.py")
             for _ in range(levels):
                 root = root.parent
             return f"{module_name}:{name}", str(root)
@@ -53,15 +51,11 @@ def find_daemon() -> str:
         return str(beside)
     found = shutil.which("fastrapid")
     if found is None:
-        raise RuntimeError(
-            f"app.serve() found no fastrapid, neither beside {sys.executable} nor on PATH"
-        )
+        raise RuntimeError(f"app.serve() found no fastrapid, neither beside {sys.executable} nor on PATH")
     return found
 
 
-def command(
-    app: Any, host: str, port: int, workers: int | str | None, config: Any
-) -> list[str]:
+def command(app: Any, host: str, port: int, workers: int | str | None, config: Any) -> list[str]:
     """The daemon's command line."""
     name, folder = find_app(app)
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -74,13 +68,11 @@ def command(
     return words
 
 
-def serve(
-    app: Any, host: str, port: int, *, workers: int | str | None, config: Any
-) -> NoReturn | None:
+def serve(app: Any, host: str, port: int, *, workers: int | str | None, config: Any) -> None:
     role = os.environ.get("FASTRAPID_ROLE")
     if role:
         logger.info("serve() does nothing in the server's %s", role)
-        return None
+        return
     words = command(app, host, port, workers, config)
     sys.stdout.flush()
     sys.stderr.flush()

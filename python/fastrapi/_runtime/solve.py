@@ -111,9 +111,7 @@ class Solver:
             return await call(**arguments)
         return await run_in_threadpool(call, **arguments)
 
-    def _read_params(
-        self, dependant: Dependant, values: dict[str, Any], errors: Errors
-    ) -> None:
+    def _read_params(self, dependant: Dependant, values: dict[str, Any], errors: Errors) -> None:
         connection = self.connection
         for place, fields, mapping in (
             ("path", dependant.path_params, connection.path_params),

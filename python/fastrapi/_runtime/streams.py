@@ -20,6 +20,7 @@ from ..exceptions import ResponseValidationError
 from .answers import status_of
 from .errors import endpoint_context
 
+
 def finite(data: Any) -> Any:
     """Plain data with None for the numbers that JSON does not know."""
     if isinstance(data, float):
@@ -52,9 +53,7 @@ class StreamResponder:
             return _dumps(item)
         value, errors = field.validate(item, loc=("response",))
         if errors:
-            raise ResponseValidationError(
-                errors, body=item, endpoint_ctx=endpoint_context(route, None, None)
-            )
+            raise ResponseValidationError(errors, body=item, endpoint_ctx=endpoint_context(route, None, None))
         return field.serialize_json(
             value,
             include=route.response_model_include,
@@ -74,9 +73,7 @@ class StreamResponder:
                 text = item.data.model_dump_json()
             else:
                 text = _dumps(item.data).decode("utf-8")
-        return sse.format_sse_event(
-            data_str=text, event=item.event, id=item.id, retry=item.retry, comment=item.comment
-        )
+        return sse.format_sse_event(data_str=text, event=item.event, id=item.id, retry=item.retry, comment=item.comment)
 
     async def __call__(
         self,
@@ -101,9 +98,7 @@ class StreamResponder:
         if self.route.is_sse_stream:
             stream = await stack.enter_async_context(self._events(generator))
             stack.push_async_callback(stream.aclose)
-            response = StreamingResponse(
-                _with_pauses(stream), media_type="text/event-stream", **options
-            )
+            response = StreamingResponse(_with_pauses(stream), media_type="text/event-stream", **options)
             response.headers["Cache-Control"] = "no-cache"
             # Tells nginx to pass each event on at once.
             response.headers["X-Accel-Buffering"] = "no"

@@ -14,8 +14,6 @@ class SecurityBase:
     scheme_name: str
 
 
-def unauthorized(
-    headers: dict[str, str], error: type[HTTPException] = _HTTPException
-) -> HTTPException:
+def unauthorized(headers: dict[str, str], error: type[HTTPException] = _HTTPException) -> HTTPException:
     """401 with a challenge in WWW-Authenticate."""
     return error(status_code=HTTP_401_UNAUTHORIZED, detail="Not authenticated", headers=headers)

@@ -55,9 +55,7 @@ class HTTPBase(SecurityBase):
         if self.auto_error:
             raise self.make_not_authenticated_error()
 
-    def _credentials(
-        self, request: HTTPConnection, wanted: str | None
-    ) -> HTTPAuthorizationCredentials | None:
+    def _credentials(self, request: HTTPConnection, wanted: str | None) -> HTTPAuthorizationCredentials | None:
         header = request.headers.get("Authorization")
         scheme, credentials = get_authorization_scheme_param(header)
         if not (scheme and credentials) or (wanted is not None and scheme.lower() != wanted):

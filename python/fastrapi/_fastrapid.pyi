@@ -1,0 +1,13 @@
+"""The executor, in C."""
+
+from typing import Any
+
+from starlette.types import ASGIApp
+
+# A descriptor: the __call__ of an application.
+asgi_method: Any
+
+def asgi_router(app: Any) -> ASGIApp: ...
+def encode(content: Any) -> bytes | None: ...
+def set_sync_handlers(mode: str) -> None: ...
+def placements(app: Any) -> Any: ...
