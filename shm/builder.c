@@ -9,6 +9,9 @@
 #include "shm/hash.h"
 #include "shm/manifest.h"
 
+/* Records that a hash table leads to begin at a cache line: most fit into one. */
+#define LINE 64
+
 /* A path without parameters, and which routes accept it. */
 struct plain {
 	char *path;
@@ -211,7 +214,7 @@ static void put_statics(struct build *b, struct fr_image *img)
 		struct plain *p = &b->plains[i];
 		struct fr_static s;
 
-		p->at = reserve(b, 1, sizeof s, 8);
+		p->at = reserve(b, 1, sizeof s, LINE);
 		s.accepts = put_vec(b, p->accepts, p->naccepts, sizeof *p->accepts);
 		s.path = put_text(b, p->path, p->len);
 		fill(b, p->at, &s, sizeof s);
@@ -241,7 +244,7 @@ static void put_state(struct build *b, const struct fr_image *img, uint32_t stat
 		const struct fr_dfa_edge *e = &b->dfa->edges[i];
 		struct fr_edge edge = { .from = b->state_at[state], .to = offset_of(b, e->to) };
 
-		b->edge_at[i] = reserve(b, 1, sizeof edge, 8);
+		b->edge_at[i] = reserve(b, 1, sizeof edge, s->nedges > 1 ? LINE : 8);
 		edge.segment = put_text(b, e->text, e->len);
 		fill(b, b->edge_at[i], &edge, sizeof edge);
 		if (b->base && s->nedges > 1)
@@ -460,9 +463,10 @@ static int build_image(struct build *b, const uint8_t fingerprint[32], struct fr
 	if (measured > FR_IMAGE_MAX)
 		return fr_diag_set(diag, FR_ELIMIT, "image", "%zu bytes; the limit is %u", measured,
 		                   FR_IMAGE_MAX);
-	b->base = calloc(1, measured);
+	b->base = aligned_alloc(LINE, (measured + LINE - 1) & ~(size_t)(LINE - 1));
 	if (!b->base)
 		return fr_diag_set(diag, FR_ENOMEM, "image", "out of memory: %zu bytes", measured);
+	memset(b->base, 0, measured);
 	emit(b, fingerprint);
 	assert(b->end == measured);
 	ret->image = (struct fr_image *)b->base;

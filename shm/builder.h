@@ -19,7 +19,7 @@
 #define FR_MANIFEST_MAX (256u << 20) /* bytes of a manifest */
 
 struct fr_image_buf {
-	struct fr_image *image; /* from malloc, 16-byte aligned */
+	struct fr_image *image; /* from the heap, 64-byte aligned */
 	size_t size;
 };
 
