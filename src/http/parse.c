@@ -209,15 +209,18 @@ static int refuse(struct fr_parser *p, int status, const char *why)
 }
 
 /* What the request line is to answer that llhttp stumbled over. */
-static int refuse_error(struct fr_parser *p, llhttp_errno_t err, size_t len)
+static int refuse_error(struct fr_parser *p, llhttp_errno_t err)
 {
+	llhttp_t *ll = (llhttp_t *)(void *)p->ll;
 	const char *base = p->base;
-	size_t n = 0;
+	size_t n = 0, len;
 
 	switch (err) {
 	case HPE_USER:
 		return -p->status;
 	case HPE_INVALID_METHOD:
+		/* Up to the offending byte, so that it doesn't matter what has arrived behind it. */
+		len = (size_t)(llhttp_get_error_pos(ll) - base) + 1;
 		while (n < len && token_lower[(unsigned char)base[n]])
 			n++;
 		if (n && (n == len || base[n] == ' '))
@@ -513,7 +516,7 @@ int fr_parse_head(struct fr_parser *p, size_t len)
 		} else if (err == HPE_INVALID_CONTENT_LENGTH && mend_length(p, upto)) {
 			continue;
 		} else if (err != HPE_OK) {
-			return refuse_error(p, err, upto);
+			return refuse_error(p, err);
 		}
 		p->fed = upto;
 	}
