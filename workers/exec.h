@@ -125,6 +125,7 @@ struct fr_run {
 	bool answered; /* the answer was sent: response_awaited */
 	bool scope_ready; /* scope has our keys */
 	bool looked_up;
+	bool probed; /* thunk was given its moment */
 	uint8_t exiting_kind; /* enum fr_exit_kind */
 	bool in_middleware; /* all of the request runs in the application's middleware */
 	unsigned status; /* of a JSON answer */

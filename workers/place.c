@@ -381,25 +381,29 @@ static int threaded(struct fr_program *program, uint32_t place, enum fr_thunk_ki
 
 /* ---- on probation ---- */
 
-static void judge(struct fr_program *program, uint32_t index, struct thunk *t, bool done)
+void fr_place_judge(PyObject *thunk)
 {
+	struct thunk *t = (struct thunk *)thunk;
+	struct fr_program *program = t->program;
+	uint32_t index = t->place;
 	struct fr_place *place = &program->places[index];
-	bool is_short = false, is_long = false;
-	if (done) {
-		add_run(place, t->wall_ns);
-		is_short = t->wall_ns <= FR_PLACE_WAIT_NS && t->waits == 0;
-		is_long = t->cpu_ns > FR_PLACE_WAIT_NS * 5 ||
-		          (t->wall_ns > FR_PLACE_WAIT_NS && t->waits > 0);
-	} else if (atomic_load_explicit(&t->stage, memory_order_acquire) >= BEGUN) {
-		is_long = now(CLOCK_MONOTONIC) - t->begun_ns > FR_PLACE_WAIT_NS * 3 / 4;
-	}
+	if (index >= program->nplaces ||
+	    atomic_load_explicit(&t->stage, memory_order_acquire) != DONE)
+		return;
+	/* Without a wait of its own, a long time is the machine's doing, unless it was busy. */
+	bool is_short = t->wall_ns <= FR_PLACE_WAIT_NS && t->waits == 0;
+	bool is_long = t->cpu_ns > FR_PLACE_WAIT_NS * 5 ||
+	               (t->wall_ns > FR_PLACE_WAIT_NS && t->waits > 0);
+	add_run(place, t->wall_ns);
+	if (place->state != FR_PLACED_PROBATION)
+		return;
 	if (atomic_load_explicit(&place->blocked, memory_order_relaxed)) {
 		settle(program, index, FR_PLACED_THREADS, "it does input and output");
 	} else if (is_short) {
 		if (++place->shorts >= FR_PLACE_SHORT)
 			settle(program, index, FR_PLACED_INLINE, "its runs are short");
 	} else if (is_long) {
-		/* One may be the machine's doing. */
+		/* One may be chance. */
 		place->shorts = 0;
 		if (++place->longs >= 2)
 			settle(program, index, FR_PLACED_THREADS, "it took long, or waited");
@@ -412,21 +416,17 @@ void fr_place_probe(PyObject *thunk)
 {
 	struct thunk *t = (struct thunk *)thunk;
 	uint64_t end = now(CLOCK_MONOTONIC) + FR_PLACE_WAIT_NS;
-	bool done;
 	Py_BEGIN_ALLOW_THREADS;
 	for (;;) {
 		uint32_t stage = atomic_load_explicit(&t->stage, memory_order_acquire);
 		uint64_t at = now(CLOCK_MONOTONIC);
-		done = stage == DONE;
-		if (done || at >= end)
+		if (stage == DONE || at >= end)
 			break;
 		struct timespec left = { 0, (long)(end - at) };
 		/* BEGUN comes without a wake-up: the wait then ends by its timeout, or by DONE. */
 		syscall(SYS_futex, (uint32_t *)&t->stage, FUTEX_WAIT_PRIVATE, stage, &left, NULL, 0);
 	}
 	Py_END_ALLOW_THREADS;
-	if (t->place < t->program->nplaces)
-		judge(t->program, t->place, t, done);
 }
 
 /* ---- on the loop's thread ---- */

@@ -41,14 +41,18 @@ enum fr_thunk_kind { FR_THUNK_CALL, FR_THUNK_ENTER, FR_THUNK_EXIT };
  * awaitable; -1: an exception.  args/nargs/kwnames as in vectorcall; for
  * ENTER and EXIT callable is the generator, and args[0] the exception of
  * EXIT or None.  *ret_thunk is set (new reference) when the run is on
- * probation: fr_place_probe() it after the awaitable's first step.
+ * probation: fr_place_probe() it when the awaitable waits, fr_place_judge()
+ * it when the awaitable has ended.
  */
 int fr_place_call(struct fr_program *program, uint32_t place, enum fr_thunk_kind kind,
                   PyObject *callable, PyObject *const *args, size_t nargs, PyObject *kwnames,
                   PyObject **ret, PyObject **ret_thunk);
 
-/* Waits a moment for the thread, and keeps what was learnt. */
+/* Gives the thread a moment, so that a short run isn't disturbed by the loop. */
 void fr_place_probe(PyObject *thunk);
+
+/* The awaitable has ended: keeps what was learnt. */
+void fr_place_judge(PyObject *thunk);
 
 /*
  * Tells what each callable's record says, as a list of dicts; for the status.

@@ -68,7 +68,11 @@ static void awaited(struct fr_run *run, PyObject *value)
 		run->failed = fr_exc_take();
 	fr_set(&run->value, value);
 	Py_CLEAR(run->inner);
-	Py_CLEAR(run->thunk);
+	if (run->thunk) {
+		fr_place_judge(run->thunk);
+		Py_CLEAR(run->thunk);
+		run->probed = false;
+	}
 }
 
 /* ---- the loop ---- */
@@ -131,9 +135,10 @@ static PySendResult drive(struct fr_run *run, PyObject *arg, PyObject **ret)
 		PySendResult result = send_inner(run, arg ? arg : Py_None, ret);
 		arg = NULL;
 		if (result == PYGEN_NEXT) {
-			if (run->thunk) {
+			/* A bare yield is anyio's checkpoint: the call isn't on its way yet. */
+			if (run->thunk && !run->probed && *ret != Py_None) {
+				run->probed = true;
 				fr_place_probe(run->thunk);
-				Py_CLEAR(run->thunk);
 			}
 			run->running = false;
 			return PYGEN_NEXT;
