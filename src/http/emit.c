@@ -91,12 +91,11 @@ void fr_emit_date_set(struct fr_emit_date *d, time_t now)
 		return;
 	gmtime_r(&now, &tm);
 	d->second = now;
-	d->len = (size_t)snprintf(d->text, sizeof(d->text),
-	                          "date: %.3s, %02u %.3s %04u %02u:%02u:%02u GMT\r\n",
-	                          days + 3 * tm.tm_wday, (unsigned)tm.tm_mday % 100,
-	                          months + 3 * tm.tm_mon, (unsigned)(tm.tm_year + 1900) % 10000,
-	                          (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
-	                          (unsigned)tm.tm_sec % 100);
+	d->len = (size_t)snprintf(
+		d->text, sizeof(d->text), "date: %.3s, %02u %.3s %04u %02u:%02u:%02u GMT\r\n",
+		days + 3 * tm.tm_wday, (unsigned)tm.tm_mday % 100, months + 3 * tm.tm_mon,
+		(unsigned)(tm.tm_year + 1900) % 10000, (unsigned)tm.tm_hour % 100,
+		(unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
 	d->both = (size_t)(PUT(d->text + d->len, "server: fastrapid\r\n") - d->text);
 }
 

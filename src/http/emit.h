@@ -51,8 +51,8 @@ struct fr_emit_facts {
  * Checks every name and value; 0 or FR_EINVAL.  Fields named connection and
  * transfer-encoding only count as facts: fr_emit_head leaves them out.
  */
-int fr_emit_check(const struct fr_field *fields, size_t nfields, struct fr_emit_facts *ret)
-        FR_MUST_CHECK;
+int fr_emit_check(const struct fr_field *fields, size_t nfields,
+                  struct fr_emit_facts *ret) FR_MUST_CHECK;
 
 /* Whether these bytes can stand as a field's value. */
 bool fr_emit_value_valid(struct fr_bytes value);

@@ -12,7 +12,7 @@
  * Feeds llhttp until it has taken all, or paused at a chunk's header or at
  * the end of the message (flags in p).  0 or a negative status.
  */
-int fr_parser_execute(struct fr_parser *p, const char *data, size_t len, size_t *ret_used)
-        FR_MUST_CHECK;
+int fr_parser_execute(struct fr_parser *p, const char *data, size_t len,
+                      size_t *ret_used) FR_MUST_CHECK;
 
 #endif

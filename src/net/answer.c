@@ -80,7 +80,8 @@ const char *fr_exchange_server(const struct fr_exchange *x, int *ret_port)
 		} else if (at.any.sa_family == AF_INET6) {
 			inet_ntop(AF_INET6, &at.v6.sin6_addr, text, sizeof(text));
 			c->server_port = ntohs(at.v6.sin6_port);
-		} else if (at.any.sa_family == AF_UNIX && len > offsetof(struct sockaddr_un, sun_path)) {
+		} else if (at.any.sa_family == AF_UNIX &&
+		           len > offsetof(struct sockaddr_un, sun_path)) {
 			memcpy(text, at.un.sun_path, sizeof(at.un.sun_path));
 		}
 		c->server = strdup(text);
@@ -272,8 +273,8 @@ int fr_exchange_reply(struct fr_exchange *x, unsigned status, struct fr_bytes co
 
 	if (!err && nextra)
 		err = fr_emit_check(extra, nextra, &facts);
-	if (!err && (facts.content_length >= 0 || facts.chunked ||
-	             !fr_emit_value_valid(content_type)))
+	if (!err &&
+	    (facts.content_length >= 0 || facts.chunked || !fr_emit_value_valid(content_type)))
 		err = FR_EINVAL;
 	if (err)
 		goto refused;

@@ -233,8 +233,8 @@ void fr_blocks_fini(struct fr_server *s);
 
 /* out.c: bytes on their way to the socket */
 char *fr_cork_room(struct fr_server *s, size_t room);
-int fr_out_send(struct fr_conn *c, struct fr_bytes lead, struct fr_bytes body,
-                struct fr_bytes tail, fr_release_fn *release, void *owner) FR_MUST_CHECK;
+int fr_out_send(struct fr_conn *c, struct fr_bytes lead, struct fr_bytes body, struct fr_bytes tail,
+                fr_release_fn *release, void *owner) FR_MUST_CHECK;
 int fr_out_hold(struct fr_conn *c, struct fr_bytes bytes) FR_MUST_CHECK; /* for the next send */
 void fr_out_uncork(struct fr_conn *c);
 void fr_out_flush(struct fr_conn *c);

@@ -118,9 +118,8 @@ static ssize_t push(struct fr_conn *c, struct fr_bytes *v, size_t nv)
 	if (!msg.msg_iovlen)
 		return 0;
 	do {
-		n = msg.msg_iovlen == 1
-		            ? send(c->fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL)
-		            : sendmsg(c->fd, &msg, MSG_NOSIGNAL);
+		n = msg.msg_iovlen == 1 ? send(c->fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL)
+		                        : sendmsg(c->fd, &msg, MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
@@ -174,8 +173,8 @@ int fr_out_hold(struct fr_conn *c, struct fr_bytes bytes)
 	return err;
 }
 
-int fr_out_send(struct fr_conn *c, struct fr_bytes lead, struct fr_bytes body,
-                struct fr_bytes tail, fr_release_fn *release, void *owner)
+int fr_out_send(struct fr_conn *c, struct fr_bytes lead, struct fr_bytes body, struct fr_bytes tail,
+                fr_release_fn *release, void *owner)
 {
 	struct fr_server *s = c->srv;
 	struct fr_bytes v[4] = { { NULL, 0 }, lead, body, tail };

@@ -141,8 +141,7 @@ static void begin_exchange(struct fr_conn *c)
 		return;
 	c->x.requested = true;
 	s->app.on_request(s->app.data, &c->x);
-	if (c->x.mode == FR_BODY_STREAM && !p->head.has_body && !c->dead &&
-	    c->tx != FR_TX_ENDED) {
+	if (c->x.mode == FR_BODY_STREAM && !p->head.has_body && !c->dead && c->tx != FR_TX_ENDED) {
 		c->x.last = true;
 		s->app.on_body(s->app.data, &c->x, NULL, 0, true);
 	}

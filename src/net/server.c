@@ -65,7 +65,7 @@ static void set_limits(struct fr_server *s, const struct fr_net_limits *given)
 	DEFAULT(write_queue, 262144);
 	DEFAULT(connections, 10000);
 	DEFAULT(pipeline, 32);
-	DEFAULT(accepts, 1);
+	DEFAULT(accepts, 16);
 	DEFAULT(header_timeout, 10.);
 	DEFAULT(body_timeout, 60.);
 	DEFAULT(idle_timeout, 5.);

@@ -30,7 +30,7 @@ struct fr_net_limits {
 	uint64_t write_queue; /* bytes unwritten: the high mark; the low one is a quarter */
 	uint64_t connections; /* then listeners pause */
 	uint64_t pipeline; /* requests answered in one turn before others get theirs */
-	uint64_t accepts; /* connections taken in one turn; 1 spreads them over workers */
+	uint64_t accepts; /* connections taken in one turn: 16; 1 spreads them over workers */
 	double header_timeout; /* the whole head, seconds: 408 */
 	double body_timeout; /* the whole body, unless the application paused it: 408 */
 	double idle_timeout; /* between requests */

@@ -60,7 +60,8 @@ static struct result parse(const uint8_t *data, size_t size, size_t step)
 			CHECK(used <= n - from && (used || res.r == FR_PARSE_DONE));
 			from += used;
 			if (res.r == FR_PARSE_PIECE) {
-				CHECK(piece.len && piece.p >= copy && piece.p + piece.len <= copy + n);
+				CHECK(piece.len && piece.p >= copy &&
+				      piece.p + piece.len <= copy + n);
 				memcpy(res.body + res.len, piece.p, piece.len);
 				res.len += piece.len;
 			}

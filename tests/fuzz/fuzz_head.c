@@ -81,7 +81,8 @@ static void check_head(const struct fr_parser *p)
 
 		hosts += f->name.len == 4 && !memcmp(f->name.p, "host", 4);
 		CHECK(f->name.len);
-		CHECK(!memchr(f->value.p, '\r', f->value.len) && !memchr(f->value.p, '\n', f->value.len) &&
+		CHECK(!memchr(f->value.p, '\r', f->value.len) &&
+		      !memchr(f->value.p, '\n', f->value.len) &&
 		      !memchr(f->value.p, 0, f->value.len));
 	}
 	CHECK(hosts == 1 || (hosts == 0 && h->minor == 0));

@@ -35,7 +35,10 @@ static void test_cookies(void **state)
 		{ "a=", "a|\n" },
 		{ "a=b=c", "a|b=c\n" },
 		{ " a \t=\x1f b ", "a|b\n" },
-		{ "\xa0" "a=\x85" "b\xa0", "a|b\n" },
+		{ "\xa0"
+		  "a=\x85"
+		  "b\xa0",
+		  "a|b\n" },
 		{ "a=\"b c\"", "a|\"b c\"|q\n" },
 		{ "a=\"", "a|\"\n" },
 		{ "a=\"\"", "a|\"\"|q\n" },

@@ -9,7 +9,13 @@
 
 #include "http/emit.h"
 
-#define FIELD(name, value) { { name, sizeof(name) - 1 }, { value, sizeof(value) - 1 } }
+#define FIELD(name, value)                                                                         \
+	{                                                                                          \
+		{ name, sizeof(name) - 1 },                                                        \
+		{                                                                                  \
+			value, sizeof(value) - 1                                                   \
+		}                                                                                  \
+	}
 
 /* Emits into exactly as much room as was promised to suffice. */
 static void assert_emits(const struct fr_emit *e, const char *want)
@@ -50,7 +56,9 @@ static void test_head(void **state)
 	assert_emits(&e, "HTTP/1.1 404 Not Found\r\ndate: Fri, 21 Nov 2025 22:24:00 GMT\r\n"
 	                 "X-A: b\r\nset-cookie: a=1\r\ntransfer-encoding: chunked\r\n"
 	                 "connection: close\r\n\r\n");
-	e = (struct fr_emit){ .status = 299, .date = &date, .own_date = true, .content_length = -1 };
+	e = (struct fr_emit){
+		.status = 299, .date = &date, .own_date = true, .content_length = -1
+	};
 	assert_emits(&e, "HTTP/1.1 299 \r\nserver: fastrapid\r\n\r\n");
 }
 
@@ -69,13 +77,22 @@ static void test_date_changes(void **state)
 static void test_check(void **state)
 {
 	static const struct fr_field good[] = { FIELD("Content-Length", "5"), FIELD("Date", "x"),
-		                                FIELD("X", "caf\xe9\t"), FIELD("Connection", "Close") };
+		                                FIELD("X", "caf\xe9\t"),
+		                                FIELD("Connection", "Close") };
 	static const struct fr_field bad[] = {
-		FIELD("", "a"),           FIELD("a b", "c"),        FIELD("a:", "c"),
-		FIELD("a\r\nb", "c"),     FIELD("a", "b\r\nc: d"),  FIELD("a", "b\nc"),
-		FIELD("a", "b\rc"),       FIELD("a", "b\0c"),       FIELD("caf\xe9", "a"),
-		FIELD("content-length", ""), FIELD("content-length", "5a"),
-		FIELD("content-length", "-5"), FIELD("transfer-encoding", "gzip"),
+		FIELD("", "a"),
+		FIELD("a b", "c"),
+		FIELD("a:", "c"),
+		FIELD("a\r\nb", "c"),
+		FIELD("a", "b\r\nc: d"),
+		FIELD("a", "b\nc"),
+		FIELD("a", "b\rc"),
+		FIELD("a", "b\0c"),
+		FIELD("caf\xe9", "a"),
+		FIELD("content-length", ""),
+		FIELD("content-length", "5a"),
+		FIELD("content-length", "-5"),
+		FIELD("transfer-encoding", "gzip"),
 	};
 	static const struct fr_field twice[] = { FIELD("content-length", "5"),
 		                                 FIELD("Content-Length", "6") };

@@ -92,7 +92,8 @@ static void test_accepted(void **state)
 	HEAD("GET / HTTP/1.0\r\n\r\n", FR_PARSE_DONE);
 	HEAD("OPTIONS * HTTP/1.1\r\nHost:\r\n\r\n", FR_PARSE_DONE);
 	HEAD("GET http://b:80/x?y HTTP/1.1\r\nHost: a\r\n\r\n", FR_PARSE_DONE);
-	HEAD("GET / HTTP/1.1\r\nHost: [::1]:80\r\nX:\r\nY: \t \r\nZ: caf\xe9\r\n\r\n", FR_PARSE_DONE);
+	HEAD("GET / HTTP/1.1\r\nHost: [::1]:80\r\nX:\r\nY: \t \r\nZ: caf\xe9\r\n\r\n",
+	     FR_PARSE_DONE);
 	HEAD("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \t5 \t\r\n\r\n", FR_PARSE_DONE);
 	HEAD("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n", FR_PARSE_DONE);
 	HEAD("GET / HTTP/1.1\r\nHost: a\r\n", FR_PARSE_MORE);
@@ -199,9 +200,10 @@ static void assert_span(struct fr_bytes b, const char *want)
 
 static void test_head(void **state)
 {
-	static const char text[] = "POST /a%2Fb%zz?c=%41&d HTTP/1.1\r\nHost: h:1\r\nX-Y:  v w \t\r\n"
-	                           "EXPECT: 100-Continue\r\nConnection: te , Close\r\n"
-	                           "Content-Length: 12\r\n\r\nrest";
+	static const char text[] =
+		"POST /a%2Fb%zz?c=%41&d HTTP/1.1\r\nHost: h:1\r\nX-Y:  v w \t\r\n"
+		"EXPECT: 100-Continue\r\nConnection: te , Close\r\n"
+		"Content-Length: 12\r\n\r\nrest";
 
 	(void)state;
 	for (size_t step = 1; step < sizeof(text); step++) {
@@ -270,7 +272,8 @@ static void test_absolute(void **state)
 static int parse_chunked(const char *body, size_t len, size_t step, char *out, size_t *ret_len,
                          size_t *ret_used)
 {
-	static const char head[] = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+	static const char head[] =
+		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 	struct job j;
 	size_t at = 0, n = 0;
 	int r = FR_PARSE_MORE;
@@ -369,11 +372,11 @@ static void test_chunked_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_accepted),        cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_host),            cmocka_unit_test(test_framing),
-		cmocka_unit_test(test_limits),          cmocka_unit_test(test_head),
-		cmocka_unit_test(test_keep_alive),      cmocka_unit_test(test_absolute),
-		cmocka_unit_test(test_chunked),         cmocka_unit_test(test_chunked_refused),
+		cmocka_unit_test(test_accepted),   cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_host),       cmocka_unit_test(test_framing),
+		cmocka_unit_test(test_limits),     cmocka_unit_test(test_head),
+		cmocka_unit_test(test_keep_alive), cmocka_unit_test(test_absolute),
+		cmocka_unit_test(test_chunked),    cmocka_unit_test(test_chunked_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

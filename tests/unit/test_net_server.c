@@ -33,8 +33,14 @@ struct act {
 	size_t n;
 };
 
-#define SAY(s) { SEND, s, sizeof(s) - 1 }
-#define SPELL(s) { SEND_BYTES, s, sizeof(s) - 1 }
+#define SAY(s)                                                                                     \
+	{                                                                                          \
+		SEND, s, sizeof(s) - 1                                                             \
+	}
+#define SPELL(s)                                                                                   \
+	{                                                                                          \
+		SEND_BYTES, s, sizeof(s) - 1                                                       \
+	}
 #define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 #define LAST "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
@@ -183,7 +189,8 @@ static void produce(struct world *w, struct fr_exchange *x)
 		w->produced += sizeof(filler);
 		w->since_drain += sizeof(filler);
 		w->given++;
-		r = fr_exchange_write(x, filler, sizeof(filler), w->produced == (8u << 20), release, w);
+		r = fr_exchange_write(x, filler, sizeof(filler), w->produced == (8u << 20), release,
+		                      w);
 	}
 	if (w->since_drain > w->most_unread)
 		w->most_unread = w->since_drain;
@@ -420,10 +427,22 @@ static unsigned count(const char *text, const char *what)
 	struct world w = { 0 };                                                                    \
 	play(&w, limits, (const struct act[]){ __VA_ARGS__, { END, NULL, 0 } })
 
-#define ALL { READ_ALL, NULL, 0 }
-#define HALF { SHUT, NULL, 0 }
-#define WAIT(ms) { PAUSE, NULL, ms }
-#define SOME(n) { READ_SOME, NULL, n }
+#define ALL                                                                                        \
+	{                                                                                          \
+		READ_ALL, NULL, 0                                                                  \
+	}
+#define HALF                                                                                       \
+	{                                                                                          \
+		SHUT, NULL, 0                                                                      \
+	}
+#define WAIT(ms)                                                                                   \
+	{                                                                                          \
+		PAUSE, NULL, ms                                                                    \
+	}
+#define SOME(n)                                                                                    \
+	{                                                                                          \
+		READ_SOME, NULL, n                                                                 \
+	}
 
 static void assert_has(const struct world *w, const char *what)
 {
@@ -463,7 +482,8 @@ static void test_pipelining(void **state)
 	             "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 	             "3\r\ntwo\r\n0\r\n\r\n" LAST),
 	     ALL);
-	const char *one = strstr(w.client.out, "\r\n\r\none"), *later = strstr(w.client.out, "\r\n\r\nlater");
+	const char *one = strstr(w.client.out, "\r\n\r\none"),
+		   *later = strstr(w.client.out, "\r\n\r\nlater");
 	const char *two = strstr(w.client.out, "\r\n\r\ntwo");
 
 	assert_true(one && later && two && one < later && later < two);
@@ -478,7 +498,8 @@ static void test_many_pipelined(void **state)
 	struct fr_net_limits limits = { .pipeline = 3 };
 
 	(void)state;
-	PLAY(w, &limits, { SEND_MANY, GET GET GET GET GET GET GET GET GET GET, 100 }, SAY(LAST), ALL);
+	PLAY(w, &limits, { SEND_MANY, GET GET GET GET GET GET GET GET GET GET, 100 }, SAY(LAST),
+	     ALL);
 	assert_int_equal(count(w.client.out, "HTTP/1.1 200 OK\r\n"), 1001);
 	assert_int_equal(w.closed_ok, 1001);
 	end(&w);
@@ -522,8 +543,8 @@ static void test_split(void **state)
 	assert_int_equal(count(want, "HTTP/1.1 200 OK\r\n"), 3);
 	end(&whole);
 	for (size_t at = 1; at < sizeof(mixed) - 1; at++) {
-		PLAY(w, NULL, { SEND, mixed, at }, WAIT(2), { SEND, mixed + at, sizeof(mixed) - 1 - at },
-		     ALL);
+		PLAY(w, NULL, { SEND, mixed, at }, WAIT(2),
+		     { SEND, mixed + at, sizeof(mixed) - 1 - at }, ALL);
 		without_dates(w.client.out);
 		/* Chunks of the streamed answer follow those of the network. */
 		if (strcmp(w.client.out, want) && !strstr(w.client.out, "\r\n1\r\n"))
@@ -543,9 +564,11 @@ static void test_continue(void **state)
 {
 	(void)state;
 	PLAY(w, NULL,
-	     SAY("POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"),
+	     SAY("POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: "
+	         "5\r\n\r\n"),
 	     SOME(25), SAY("hello" LAST), ALL);
-	assert_int_equal(strncmp(w.client.out, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n", 42), 0);
+	assert_int_equal(
+		strncmp(w.client.out, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n", 42), 0);
 	assert_has(&w, "\r\n\r\nhello");
 	end(&w);
 }
@@ -555,7 +578,8 @@ static void test_no_continue(void **state)
 	(void)state;
 	/* An answer that didn't want the body: never 100 after it began, and the end. */
 	PLAY(w, NULL,
-	     SAY("POST /early HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"),
+	     SAY("POST /early HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: "
+	         "5\r\n\r\n"),
 	     ALL);
 	assert_null(strstr(w.client.out, "100 Continue"));
 	assert_has(&w, "HTTP/1.1 403 Forbidden\r\n");
@@ -567,7 +591,8 @@ static void test_early_answer(void **state)
 {
 	(void)state;
 	/* The short rest of a body is read and forgotten; the connection goes on. */
-	PLAY(w, NULL, SAY("POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 30\r\n\r\nGET /smuggled"),
+	PLAY(w, NULL,
+	     SAY("POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 30\r\n\r\nGET /smuggled"),
 	     SOME(50), SAY(" HTTP/1.1\r\n\r\n1234" LAST), ALL);
 	assert_int_equal(count(w.client.out, "HTTP/1.1 403"), 1);
 	assert_int_equal(count(w.client.out, "HTTP/1.1 200"), 1);
@@ -588,8 +613,9 @@ static void test_too_large(void **state)
 	assert_int_equal(w.requests, 0);
 	assert_int_equal(w.closed_bad, 1);
 	end(&w);
-	PLAY(v, NULL, SAY("POST /limit HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-	                  "a\r\n0123456789\r\n1\r\nx\r\n0\r\n\r\n"),
+	PLAY(v, NULL,
+	     SAY("POST /limit HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+	         "a\r\n0123456789\r\n1\r\nx\r\n0\r\n\r\n"),
 	     ALL);
 	assert_has(&v, "HTTP/1.1 413");
 	assert_int_equal(v.requests, 0);
@@ -629,7 +655,8 @@ static void test_timeouts(void **state)
 	assert_has(&head, "HTTP/1.1 408 Request Timeout\r\n");
 	assert_true(head.client.eof);
 	end(&head);
-	PLAY(body, &limits, SAY("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe"), ALL);
+	PLAY(body, &limits, SAY("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe"),
+	     ALL);
 	assert_has(&body, "HTTP/1.1 408");
 	assert_int_equal(body.closed_bad, 1);
 	end(&body);
@@ -654,8 +681,8 @@ static void test_back_pressure(void **state)
 	struct fr_net_limits limits = { .write_queue = 131072 };
 
 	(void)state;
-	PLAY(w, &limits, SAY("GET /produce HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), WAIT(100),
-	     ALL);
+	PLAY(w, &limits, SAY("GET /produce HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+	     WAIT(100), ALL);
 	assert_true(w.client.len > (8u << 20));
 	assert_true(w.client.eof);
 	assert_string_equal(w.client.out + w.client.len - 5, "0\r\n\r\n");
@@ -691,10 +718,12 @@ static void test_client_leaves(void **state)
 	assert_int_equal(stream.closed_bad, 1);
 	assert_false(stream.last_seen);
 	end(&stream);
-	PLAY(wait, NULL, SAY("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n"), WAIT(20), { RESET, NULL, 0 });
+	PLAY(wait, NULL, SAY("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n"), WAIT(20),
+	     { RESET, NULL, 0 });
 	assert_int_equal(wait.closed_bad, 1);
 	end(&wait);
-	PLAY(cut, NULL, SAY("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe"), HALF, ALL);
+	PLAY(cut, NULL, SAY("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe"), HALF,
+	     ALL);
 	assert_has(&cut, "HTTP/1.1 400");
 	assert_int_equal(cut.requests, 0);
 	end(&cut);
@@ -727,9 +756,11 @@ static void test_framing_of_answers(void **state)
 	PLAY(over, NULL, SAY("GET /long HTTP/1.1\r\nHost: a\r\n\r\n" LAST), ALL);
 	assert_has(&over, "\r\n\r\n0123456789HTTP/1.1 200 OK\r\n");
 	end(&over);
-	PLAY(head, NULL, SAY("HEAD / HTTP/1.1\r\nHost: a\r\n\r\nHEAD /stream HTTP/1.1\r\nHost: a\r\n\r\n" LAST),
+	PLAY(head, NULL,
+	     SAY("HEAD / HTTP/1.1\r\nHost: a\r\n\r\nHEAD /stream HTTP/1.1\r\nHost: a\r\n\r\n" LAST),
 	     ALL);
-	assert_has(&head, "content-length: 2\r\ncontent-type: text/plain\r\n\r\nHTTP/1.1 200 OK\r\n");
+	assert_has(&head,
+	           "content-length: 2\r\ncontent-type: text/plain\r\n\r\nHTTP/1.1 200 OK\r\n");
 	assert_has(&head, "transfer-encoding: chunked\r\n\r\nHTTP/1.1 200 OK\r\n");
 	end(&head);
 	PLAY(bad, NULL, SAY("GET /inject HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), ALL);
@@ -743,8 +774,9 @@ static void test_drain(void **state)
 	(void)state;
 	struct world w = { .drain_on_request = true };
 
-	play(&w, NULL, (const struct act[]){ SAY("GET /later HTTP/1.1\r\nHost: a\r\n\r\n" GET), ALL,
-	                                     { END, NULL, 0 } });
+	play(&w, NULL,
+	     (const struct act[]){
+		     SAY("GET /later HTTP/1.1\r\nHost: a\r\n\r\n" GET), ALL, { END, NULL, 0 } });
 	assert_int_equal(count(w.client.out, "HTTP/1.1 200 OK\r\n"), 1);
 	assert_has(&w, "connection: close\r\n");
 	ev_run(w.loop, EVRUN_NOWAIT);
@@ -781,7 +813,9 @@ static void test_drain_idle(void **state)
 
 static void test_connection_limit(void **state)
 {
-	struct fr_net_limits limits = { .connections = 2, .idle_timeout = 0.2, .header_timeout = 0.2 };
+	struct fr_net_limits limits = { .connections = 2,
+		                        .idle_timeout = 0.2,
+		                        .header_timeout = 0.2 };
 	struct world w = { 0 };
 	struct sockaddr_in at;
 	int fd = listen_inet(&at), clients[4];
@@ -798,7 +832,8 @@ static void test_connection_limit(void **state)
 		ev_run(w.loop, EVRUN_NOWAIT);
 	assert_int_equal(fr_server_counters(w.server)->connections, 2);
 	/* As they end, the others get their turn. */
-	for (until = ev_time() + 3; fr_server_counters(w.server)->accepted < 4 && ev_time() < until;)
+	for (until = ev_time() + 3;
+	     fr_server_counters(w.server)->accepted < 4 && ev_time() < until;)
 		ev_run(w.loop, EVRUN_ONCE);
 	assert_int_equal(fr_server_counters(w.server)->accepted, 4);
 	for (int i = 0; i < 4; i++)
@@ -847,16 +882,16 @@ static void test_addresses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_keep_alive),      cmocka_unit_test(test_http_1_0),
-		cmocka_unit_test(test_pipelining),      cmocka_unit_test(test_many_pipelined),
-		cmocka_unit_test(test_good_then_bad),   cmocka_unit_test(test_split),
-		cmocka_unit_test(test_continue),        cmocka_unit_test(test_no_continue),
-		cmocka_unit_test(test_early_answer),    cmocka_unit_test(test_too_large),
-		cmocka_unit_test(test_large_body),      cmocka_unit_test(test_timeouts),
-		cmocka_unit_test(test_back_pressure),   cmocka_unit_test(test_write_stall),
-		cmocka_unit_test(test_client_leaves),   cmocka_unit_test(test_half_close),
+		cmocka_unit_test(test_keep_alive),         cmocka_unit_test(test_http_1_0),
+		cmocka_unit_test(test_pipelining),         cmocka_unit_test(test_many_pipelined),
+		cmocka_unit_test(test_good_then_bad),      cmocka_unit_test(test_split),
+		cmocka_unit_test(test_continue),           cmocka_unit_test(test_no_continue),
+		cmocka_unit_test(test_early_answer),       cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_large_body),         cmocka_unit_test(test_timeouts),
+		cmocka_unit_test(test_back_pressure),      cmocka_unit_test(test_write_stall),
+		cmocka_unit_test(test_client_leaves),      cmocka_unit_test(test_half_close),
 		cmocka_unit_test(test_framing_of_answers), cmocka_unit_test(test_drain),
-		cmocka_unit_test(test_drain_idle),      cmocka_unit_test(test_connection_limit),
+		cmocka_unit_test(test_drain_idle),         cmocka_unit_test(test_connection_limit),
 		cmocka_unit_test(test_addresses),
 	};
 
