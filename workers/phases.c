@@ -482,6 +482,8 @@ static enum fr_flow phase_top_sent(struct fr_run *run)
 {
 	if (fr_run_raised(run))
 		return FR_FLOW_RAISE;
+	if (!run->in->foreign)
+		return FR_FLOW_DONE; /* it is logged and answered; a Task would tell it once more */
 	fr_exc_set(Py_NewRef(run->exc));
 	return FR_FLOW_OUT;
 }

@@ -474,6 +474,23 @@ static bool socket_started(struct fr_input *in)
 	return !req->x || fr_exchange_started(req->x);
 }
 
+/* The run ended without a whole answer. */
+static void end_answer(struct fr_request *req)
+{
+	static const char body[] = "Internal Server Error";
+	const struct fr_input *in = &req->in;
+	bool begun = fr_exchange_started(req->x);
+
+	fr_log(FR_ERROR, "%.*s %.*s: the answer was %s", (int)in->method_name.len, in->method_name.p,
+	       (int)in->full_path.len, in->full_path.p,
+	       begun ? "not ended: the connection is closed" : "not begun: 500");
+	req->completed = true;
+	/* One that was begun can't be mended; without any the client would wait. */
+	if (begun || fr_exchange_reply(req->x, 500, (struct fr_bytes){ "text/plain; charset=utf-8", 25 },
+	                               NULL, 0, body, sizeof(body) - 1, NULL, NULL) < 0)
+		fr_exchange_abort(req->x);
+}
+
 static void socket_done(struct fr_input *in)
 {
 	struct fr_request *req = of(in);
@@ -484,9 +501,8 @@ static void socket_done(struct fr_input *in)
 	unlist_live(req);
 	fr_bridge_detach(req);
 	Py_CLEAR(req->body_waiter);
-	/* An answer that was begun and not ended can't be mended; without one the client would wait. */
 	if (req->x && !req->completed)
-		fr_exchange_abort(req->x);
+		end_answer(req);
 	else if (req->x && req->paused)
 		fr_exchange_resume(req->x);
 	if (!req->starting) {
