@@ -348,22 +348,14 @@ static struct fr_program *compile_made(struct fr_state *state, PyObject *app, Py
 {
 	struct fr_image_buf buf = { NULL, 0 };
 	struct fr_program *program = NULL;
-	PyObject *owner = NULL, *manifest, *objects, *text = NULL;
+	PyObject *owner = NULL, *text, *objects;
 	struct fr_diag diag = { 0 };
 	uint64_t seed = 0;
 
 	if (!made)
 		return NULL;
-	if (!PyArg_ParseTuple(made, "OO!:_compiled", &manifest, &PyList_Type, &objects))
+	if (!PyArg_ParseTuple(made, "SO!:_manifest", &text, &PyList_Type, &objects))
 		goto out;
-	PyObject *encode = FR_GET(state, manifest_bytes);
-	text = encode ? PyObject_CallOneArg(encode, manifest) : NULL;
-	if (!text)
-		goto out;
-	if (!PyBytes_Check(text)) {
-		PyErr_SetString(PyExc_TypeError, "a manifest must be bytes");
-		goto out;
-	}
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
 		seed = (uintptr_t)made;
 	if (fr_image_build(PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text), seed, &buf, &diag) <
@@ -383,21 +375,20 @@ out:
 	if (buf.image)
 		fr_image_buf_fini(&buf);
 	Py_XDECREF(owner);
-	Py_XDECREF(text);
 	Py_DECREF(made);
 	return program;
 }
 
 struct fr_program *fr_program_compile(struct fr_state *state, PyObject *app)
 {
-	return compile_made(state, app, PyObject_CallMethodNoArgs(app, state->names._compiled));
+	return compile_made(state, app, PyObject_CallMethodNoArgs(app, state->names._manifest));
 }
 
 /* ---- the program of an application ---- */
 
 int fr_program_install(struct fr_program *program)
 {
-	return PyObject_SetAttr(program->app, program->state->names._fastrapid_program, (PyObject *)program);
+	return PyObject_SetAttr(program->app, program->state->names._program, (PyObject *)program);
 }
 
 /* program (stolen) with app's overrides in place. */
@@ -435,7 +426,7 @@ out:
 /* The program that app keeps: new reference; NULL and no exception if there is none. */
 static struct fr_program *kept(struct fr_state *state, PyObject *app)
 {
-	PyObject *have = PyObject_GetAttr(app, state->names._fastrapid_program);
+	PyObject *have = PyObject_GetAttr(app, state->names._program);
 	if (!have) {
 		if (PyErr_ExceptionMatches(PyExc_AttributeError))
 			PyErr_Clear();

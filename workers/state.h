@@ -19,7 +19,7 @@
 	X(path) X(path_params) X(param_convertors) X(raw_headers) X(root_path) X(route) \
 	X(router) X(scope) X(send) X(shield) X(status) X(status_code) X(throw) X(to_json) \
 	X(to_python) X(type) X(validate_json) X(validate_python) X(value) X(user_middleware) \
-	X(_body) X(_json) X(_compiled) X(_fastrapid_program) X(_overridden) \
+	X(_body) X(_json) X(_manifest) X(_program) X(_overridden) \
 	X(_routes_version) X(_lifespan_asgi) X(_python_asgi) X(__aexit__) X(__call__) X(__enter__) \
 	X(__exit__) X(getlist) X(get) X(groupdict) X(convert) X(injected) X(stack) X(athrow) \
 	X(aclose) X(query_string) X(build_middleware_stack) X(url)
@@ -60,7 +60,6 @@ struct fr_names {
 	X(format_exception, "traceback", "format_exception") \
 	X(undefined, "pydantic_core", "PydanticUndefined") \
 	X(jsonable_encoder, "fastrapi.encoders", "jsonable_encoder") \
-	X(manifest_bytes, "fastrapi._compile", "manifest_bytes") \
 	X(missing_error, "fastrapi._runtime.errors", "missing_error") \
 	X(validation_errors, "fastrapi._runtime.errors", "validation_errors") \
 	X(json_decode_error, "fastrapi._runtime.errors", "json_decode_error") \
