@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import inspect
+import os
 import sys
 from typing import Annotated, Any
 
@@ -487,7 +488,9 @@ def test_nothing_is_kept() -> None:
     finally:
         _fastrapid.set_sync_handlers("auto")
     assert objects < 200
-    assert grown < 4 << 20
+    # A sanitizer keeps freed memory for a while.
+    if "libasan" not in os.environ.get("LD_PRELOAD", ""):
+        assert grown < 4 << 20
 
 
 def test_abandoned_runs_are_collected() -> None:
