@@ -45,7 +45,7 @@ ODD = ("%D9%A3", "%EF%BC%91", "1%0A", "%091", "%C2%A01", "1%00", "-%201", "-0", 
 gets("query-int-odd", *(f"/query/int?q={v}" for v in ODD))
 gets("path-int-odd", *(f"/path/int/{v}" for v in ODD))
 gets("query-float-odd", *(f"/query/float?q={v}" for v in ODD))
-gets("query-parsing", "/query/int?q=1&" + "&".join(f"k{n}={n}" for n in range(1500)), "/query/list?" + "&".join(f"q={n}" for n in range(1200)), "/query/str?q=" + "a" * 6000, "/query/str?a=b&q=%E2%82", "/query/str?q=%C0%AF", "/query/str?q=%F4%90%80%80", "/query/str?q=a%", "/query/str?q=%a", "/query/str?q=%u1234", "/query/str?q=%2525", "/query/str?q=a==b", "/query/str?q==", "/query/str?q=&q=x", "/query/str?q=x&q=", "/query/str?%C3%A9=1&q=2", "/query/str?q=1#frag")
+gets("query-parsing", "/query/int?q=1&" + "&".join(f"k{n}={n}" for n in range(1500)), "/query/list?" + "&".join(f"q={n}" for n in range(1200)), "/query/str?q=" + "a" * 6000, "/query/str?a=b&q=%E2%82", "/query/str?q=%C0%AF", "/query/str?q=%F4%90%80%80", "/query/str?q=a%", "/query/str?q=%a", "/query/str?q=%u1234", "/query/str?q=%2525", "/query/str?q=a==b", "/query/str?q==", "/query/str?q=&q=x", "/query/str?q=x&q=", "/query/str?%C3%A9=1&q=2")
 gets("query-float", *(f"/query/float?q={v}" for v in ("1e-7", "1e400", "-1e400", "NaN", "inf", "-Infinity", "0.1", "1_0.5")))
 gets("query-float-invalid", *(f"/query/float?q={v}" for v in ("", "a", "1e", "1,0", "1__0")), "/query/float")
 gets("query-bool", *(f"/query/bool?q={v}" for v in ("true", "TRUE", "y", "off", "0", "1")), "/query/bool")
@@ -91,7 +91,7 @@ gets("query-model-alias", "/query/model-alias?the-first=1", "/query/model-alias?
 
 # Header
 H = GROUP.add
-H("header-str", *(get("/header/str", ("X-Token", v)) for v in ("a", "", "  padded  ", b"caf\xe9", b"\xc3\xa9", "a,b", 'q"uoted"')))
+H("header-str", *(get("/header/str", ("X-Token", v)) for v in ("a", "", "  padded", b"caf\xe9", b"\xc3\xa9", "a,b", 'q"uoted"')))
 H("header-str", get("/header/str", ("x-token", "lower")), get("/header/str", ("X-TOKEN", "upper")), get("/header/str", ("x_token", "under")))
 H("header-str", get("/header/str"), get("/header/str", ("X-Token", "1"), ("X-Token", "2")), get("/header/str?x_token=1"), get("/header/str", ("X-Tokens", "1")))
 H("header-optional", get("/header/optional"), get("/header/optional", ("User-Agent", "diff/1.0")), get("/header/optional", ("X-N", "5")), get("/header/optional", ("X-N", "")), get("/header/optional", ("X-N", "five")), get("/header/optional", ("User-Agent", "a"), ("User-Agent", "b")))
@@ -106,7 +106,7 @@ H("header-model-forbid", get("/header/model-forbid", ("X-Only", "1")), get("/hea
 
 # Cookie
 H("cookie-str", get("/cookie/str"), *(get("/cookie/str", ("Cookie", v)) for v in ("session=a", 'session="a b"', "session=", "session", "a=1; session=b", "a=1;session=b", " session = c ", 'session="a\\"b"', 'session="\\303\\251"')))
-H("cookie-str", *(get("/cookie/str", ("Cookie", v)) for v in ("session=a=b", "session=1; session=2", "SESSION=x", "session=a%20b", "session=a,b", ";;session=1", "=x; session=1", b"session=\xe9", "session='x'", 'session="\\101\\x"', 'session="a\\\\b"', 'session="\\400"', 'se"ss=1; session=2', "session = x y ;b=1", "a b=1; session=2", "session=1,b=2", "session=\x7f", "session=a\\b", "__Host-x=1; session=3", "session=" + "x" * 4000, "$Path=/; session=1", 'session="x; y"', 'session="open', "session=a\tb")))
+H("cookie-str", *(get("/cookie/str", ("Cookie", v)) for v in ("session=a=b", "session=1; session=2", "SESSION=x", "session=a%20b", "session=a,b", ";;session=1", "=x; session=1", b"session=\xe9", "session='x'", 'session="\\101\\x"', 'session="a\\\\b"', 'session="\\400"', 'se"ss=1; session=2', "session = x y ;b=1", "a b=1; session=2", "session=1,b=2", "session=a\\b", "__Host-x=1; session=3", "session=" + "x" * 4000, "$Path=/; session=1", 'session="x; y"', 'session="open', "session=a\tb")))
 H("cookie-str", get("/cookie/str", ("Cookie", "a=1"), ("Cookie", "session=2")), get("/cookie/str", ("Cookie", "session=1"), ("Cookie", "session=2")), get("/cookie/str", ("Cookie", "")))
 H("cookie-int", *(get("/cookie/int", ("Cookie", f"n={v}")) for v in ("1", "-1", '"5"', "0005", "+1")))
 H("cookie-int-invalid", *(get("/cookie/int", ("Cookie", f"n={v}")) for v in ("", "x", "1.5", '"a"', "1 2")), get("/cookie/int"))

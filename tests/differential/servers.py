@@ -100,6 +100,8 @@ def start_daemon(app: str, log: Path, app_dir: Path = APPS, **extra: str) -> Ser
                 "app_dir": str(app_dir),
                 "listen": [f"127.0.0.1:{port}"],
                 "workers": 1,
+                # Above what the cases send: what a limit does is not compared.
+                "limits": {"uri": 65536, "header_bytes": 131072},
             }
         )
     )

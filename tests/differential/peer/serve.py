@@ -13,7 +13,16 @@ def main() -> None:
     app_dir, app, port = sys.argv[1:]
     alias.install()
     sys.path.insert(0, app_dir)
-    uvicorn.run(app, host="127.0.0.1", port=int(port), loop="uvloop", http="httptools", log_level="warning")
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=int(port),
+        loop="uvloop",
+        http="httptools",
+        log_level="warning",
+        # Who may speak for a client is the server's business, not the framework's.
+        proxy_headers=False,
+    )
 
 
 if __name__ == "__main__":
