@@ -60,7 +60,8 @@ pkgfastrapi__runtime_PYTHON = \
 pkgfastrapi_dependenciesdir = $(pythondir)/fastrapi/dependencies
 pkgfastrapi_dependencies_PYTHON = \
 	python/fastrapi/dependencies/__init__.py \
-	python/fastrapi/dependencies/models.py
+	python/fastrapi/dependencies/models.py \
+	python/fastrapi/dependencies/utils.py
 pkgfastrapi_middlewaredir = $(pythondir)/fastrapi/middleware
 pkgfastrapi_middleware_PYTHON = \
 	python/fastrapi/middleware/__init__.py \
@@ -74,7 +75,11 @@ pkgfastrapi_openapidir = $(pythondir)/fastrapi/openapi
 pkgfastrapi_openapi_PYTHON = \
 	python/fastrapi/openapi/__init__.py \
 	python/fastrapi/openapi/constants.py \
-	python/fastrapi/openapi/models.py
+	python/fastrapi/openapi/docs.py \
+	python/fastrapi/openapi/models.py \
+	python/fastrapi/openapi/operations.py \
+	python/fastrapi/openapi/schemas.py \
+	python/fastrapi/openapi/utils.py
 pkgfastrapi_securitydir = $(pythondir)/fastrapi/security
 pkgfastrapi_security_PYTHON = \
 	python/fastrapi/security/__init__.py \

@@ -134,6 +134,7 @@ class FastrAPI(Starlette):
         self.openapi_external_docs = openapi_external_docs
         self.openapi_version = "3.1.0"
         self.openapi_schema: dict[str, Any] | None = None
+        self._openapi_routes_version: int | None = None
         self.separate_input_output_schemas = separate_input_output_schemas
         self.docs_url = docs_url
         self.redoc_url = redoc_url
@@ -184,13 +185,85 @@ class FastrAPI(Starlette):
             self.exception_handlers.setdefault(exc_class, handler)
         self.user_middleware: list[Middleware] = list(middleware or [])
         self.middleware_stack: ASGIApp | None = None
-        # What the executor made of this application, and how often it had to be made anew.
+        # What the executor made of this application, and a number that grows when a
+        # route changes: then it is made anew.
         self._program: Any = None
-        self._changes = 0
+        self._version = 0
+        self.router._parents.append(self)
         self.setup()
 
+    # ---- describing ----
+
+    def openapi(self) -> dict[str, Any]:
+        """The application's OpenAPI document; made anew when routes have changed."""
+        from .openapi.utils import get_openapi
+
+        version = self.router._get_routes_version()
+        if not self.openapi_schema or self._openapi_routes_version != version:
+            self.openapi_schema = get_openapi(
+                title=self.title,
+                version=self.version,
+                openapi_version=self.openapi_version,
+                summary=self.summary,
+                description=self.description,
+                terms_of_service=self.terms_of_service,
+                contact=self.contact,
+                license_info=self.license_info,
+                routes=self.routes,
+                webhooks=self.webhooks.routes,
+                tags=self.openapi_tags,
+                servers=self.servers,
+                separate_input_output_schemas=self.separate_input_output_schemas,
+                external_docs=self.openapi_external_docs,
+            )
+            self._openapi_routes_version = version
+        return self.openapi_schema
+
     def setup(self) -> None:
-        """Add what an application serves besides its endpoints; for subclasses to override."""
+        """Add the routes of the documentation; for subclasses to override."""
+        if not self.openapi_url:
+            return
+        self.add_route(self.openapi_url, self._serve_openapi, include_in_schema=False)
+        if self.docs_url:
+            self.add_route(self.docs_url, self._serve_swagger, include_in_schema=False)
+            redirect_url = self.swagger_ui_oauth2_redirect_url
+            if redirect_url:
+                self.add_route(redirect_url, self._serve_oauth2_redirect, include_in_schema=False)
+        if self.redoc_url:
+            self.add_route(self.redoc_url, self._serve_redoc, include_in_schema=False)
+
+    async def _serve_openapi(self, request: Request) -> Response:
+        schema = self.openapi()
+        root_path = request.scope.get("root_path", "").rstrip("/")
+        if root_path and self.root_path_in_servers:
+            servers = schema.get("servers", [])
+            if root_path not in {server.get("url") for server in servers}:
+                schema = {**schema, "servers": [{"url": root_path}, *servers]}
+        return JSONResponse(schema)
+
+    async def _serve_swagger(self, request: Request) -> Response:
+        from .openapi.docs import get_swagger_ui_html
+
+        root_path = request.scope.get("root_path", "").rstrip("/")
+        redirect_url = self.swagger_ui_oauth2_redirect_url
+        return get_swagger_ui_html(
+            openapi_url=f"{root_path}{self.openapi_url}",
+            title=f"{self.title} - Swagger UI",
+            oauth2_redirect_url=root_path + redirect_url if redirect_url else None,
+            init_oauth=self.swagger_ui_init_oauth,
+            swagger_ui_parameters=self.swagger_ui_parameters,
+        )
+
+    async def _serve_oauth2_redirect(self, request: Request) -> Response:
+        from .openapi.docs import get_swagger_ui_oauth2_redirect_html
+
+        return get_swagger_ui_oauth2_redirect_html()
+
+    async def _serve_redoc(self, request: Request) -> Response:
+        from .openapi.docs import get_redoc_html
+
+        root_path = request.scope.get("root_path", "").rstrip("/")
+        return get_redoc_html(openapi_url=f"{root_path}{self.openapi_url}", title=f"{self.title} - ReDoc")
 
     # ---- running ----
 
@@ -224,15 +297,14 @@ class FastrAPI(Starlette):
             app = cls(app, *args, **kwargs)
         return ServerErrorMiddleware(app, handler=error_handler, debug=self.debug)
 
-    @property
-    def _version(self) -> int:
-        """A number that grows whenever a route changes."""
-        return self.router._get_routes_version() + self._changes
+    def _mark_routes_changed(self) -> None:
+        # An attribute of its own: the executor reads it with every request.
+        self._version += 1
 
     def add_middleware(self, middleware_class: Any, *args: Any, **kwargs: Any) -> None:
         """Put middleware around all that was added before."""
         super().add_middleware(middleware_class, *args, **kwargs)
-        self._changes += 1
+        self._mark_routes_changed()
 
     def _compiled(self) -> tuple[dict[str, Any], list[Any]]:
         """The manifest and its objects."""

@@ -15,7 +15,7 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Unpack, cast
+from typing import Any, Protocol, Unpack, cast
 
 from starlette import routing
 from starlette._utils import get_route_path, is_async_callable
@@ -324,6 +324,12 @@ def _as_lifespan(router: "APIRouter", lifespan: Any) -> Lifespan[Any]:
     return cast(Lifespan[Any], lifespan)
 
 
+class _Watcher(Protocol):
+    """Who is told that routes have changed: the routers around, and the application."""
+
+    def _mark_routes_changed(self) -> None: ...
+
+
 class APIRouter(routing.Router):
     """
     A group of endpoints, to be included in an application or in another router.
@@ -370,7 +376,7 @@ class APIRouter(routing.Router):
     ) -> None:
         check_max_body_size(max_body_size)
         self._routes_version = 0
-        self._parents: list[APIRouter] = []
+        self._parents: list[_Watcher] = []
         self.on_startup: list[Callable[[], Any]] = list(on_startup or [])
         self.on_shutdown: list[Callable[[], Any]] = list(on_shutdown or [])
         self.lifespan_context = _as_lifespan(self, lifespan)

@@ -1,0 +1,138 @@
+"""Pages that show an application's description: Swagger UI and ReDoc."""
+
+import json
+from html import escape
+from typing import Any
+
+from starlette.responses import HTMLResponse
+
+from ..encoders import jsonable_encoder
+
+swagger_ui_default_parameters: dict[str, Any] = {
+    "dom_id": "#swagger-ui",
+    "layout": "BaseLayout",
+    "deepLinking": True,
+    "showExtensions": True,
+    "showCommonExtensions": True,
+}
+
+
+def _in_script(value: Any) -> str:
+    """JSON that does not end the script element it stands in."""
+    text = json.dumps(jsonable_encoder(value))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _page(title: str, head: list[str], body: list[str]) -> HTMLResponse:
+    lines = [
+        "<!DOCTYPE html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{escape(title)}</title>",
+        *head,
+        "</head>",
+        "<body>",
+        *body,
+        "</body>",
+        "</html>",
+        "",
+    ]
+    return HTMLResponse("\n".join(lines))
+
+
+def get_swagger_ui_html(
+    *,
+    openapi_url: str,
+    title: str,
+    swagger_js_url: str = "https://cdn.jsdelivr.net/npm/swagger-ui-dist@5/swagger-ui-bundle.js",
+    swagger_css_url: str = "https://cdn.jsdelivr.net/npm/swagger-ui-dist@5/swagger-ui.css",
+    swagger_favicon_url: str = "https://fastapi.tiangolo.com/img/favicon.png",
+    oauth2_redirect_url: str | None = None,
+    init_oauth: dict[str, Any] | None = None,
+    swagger_ui_parameters: dict[str, Any] | None = None,
+) -> HTMLResponse:
+    """The page of Swagger UI; its script and style may come from elsewhere."""
+    settings = {"url": openapi_url, **swagger_ui_default_parameters, **(swagger_ui_parameters or {})}
+    script = [f"const settings = {_in_script(settings)};"]
+    if oauth2_redirect_url:
+        script.append(f"settings.oauth2RedirectUrl = window.location.origin + {_in_script(oauth2_redirect_url)};")
+    script += [
+        "settings.presets = [SwaggerUIBundle.presets.apis, SwaggerUIBundle.SwaggerUIStandalonePreset];",
+        "const ui = SwaggerUIBundle(settings);",
+    ]
+    if init_oauth:
+        script.append(f"ui.initOAuth({_in_script(init_oauth)});")
+    return _page(
+        title,
+        [
+            f'<link rel="stylesheet" href="{escape(swagger_css_url)}">',
+            f'<link rel="shortcut icon" href="{escape(swagger_favicon_url)}">',
+        ],
+        [
+            '<div id="swagger-ui"></div>',
+            f'<script src="{escape(swagger_js_url)}"></script>',
+            "<script>",
+            *script,
+            "</script>",
+        ],
+    )
+
+
+def get_redoc_html(
+    *,
+    openapi_url: str,
+    title: str,
+    redoc_js_url: str = "https://cdn.jsdelivr.net/npm/redoc@2/bundles/redoc.standalone.js",
+    redoc_favicon_url: str = "https://fastapi.tiangolo.com/img/favicon.png",
+    with_google_fonts: bool = True,
+) -> HTMLResponse:
+    """The page of ReDoc."""
+    fonts = "https://fonts.googleapis.com/css?family=Montserrat:300,400,700|Roboto:300,400,700"
+    head = [f'<link rel="stylesheet" href="{fonts}">'] if with_google_fonts else []
+    head += [
+        f'<link rel="shortcut icon" href="{escape(redoc_favicon_url)}">',
+        "<style>body { margin: 0; padding: 0; }</style>",
+    ]
+    return _page(
+        title,
+        head,
+        [
+            "<noscript>This page needs JavaScript.</noscript>",
+            f'<redoc spec-url="{escape(openapi_url)}"></redoc>',
+            f'<script src="{escape(redoc_js_url)}"></script>',
+        ],
+    )
+
+
+# What comes back from an authorization server is handed to the window that opened
+# this one, as Swagger UI expects it.
+_OAUTH2_SCRIPT = """
+const oauth2 = window.opener.swaggerUIRedirectOauth2;
+const text = window.location.hash ? window.location.hash.substring(1) : window.location.search.substring(1);
+const answer = Object.fromEntries(new URLSearchParams(text));
+const isValid = answer.state === oauth2.state;
+const auth = oauth2.auth, redirectUrl = oauth2.redirectUrl;
+const byCode = ["accessCode", "authorizationCode", "authorization_code"].includes(auth.schema.get("flow"));
+const report = (level, message) => oauth2.errCb({ authId: auth.name, source: "auth", level, message });
+if (byCode && !auth.code) {
+  if (!isValid) report("warning", "The server gave back another state than it was sent.");
+  if (answer.code) {
+    delete oauth2.state;
+    auth.code = answer.code;
+    oauth2.callback({ auth, redirectUrl });
+  } else {
+    const parts = [answer.error, answer.error_description, answer.error_uri].filter(Boolean);
+    report("error", parts.join(": ") || "The server gave no access code.");
+  }
+} else {
+  oauth2.callback({ auth, token: answer, isValid, redirectUrl });
+}
+window.close();
+"""
+
+
+def get_swagger_ui_oauth2_redirect_html() -> HTMLResponse:
+    """The page to which an authorization server sends Swagger UI's window back."""
+    return _page("Swagger UI: OAuth2 Redirect", [], ["<script>", _OAUTH2_SCRIPT.strip(), "</script>"])
