@@ -1,3 +1,7 @@
+/*
+ * ASGI as a transport: spans over a scope, receive() for the body, send() for
+ * the answer.
+ */
 #include "workers/asgi.h"
 
 #include <stdio.h>
@@ -25,8 +29,7 @@ struct asgi {
 /* ---- send, watched ---- */
 
 struct sender {
-	PyObject_HEAD
-	PyObject *send;
+	PyObject_HEAD PyObject *send;
 	PyObject *message_type; /* "http.response.start" */
 	PyObject *key; /* "type" */
 	bool started;
@@ -74,9 +77,9 @@ static void sender_dealloc(PyObject *self)
 }
 
 static PyType_Slot sender_slots[] = {
-	{ Py_tp_dealloc, sender_dealloc }, { Py_tp_traverse, sender_traverse },
-	{ Py_tp_clear, sender_clear },     { Py_tp_call, sender_call },
-	{ Py_tp_doc, (void *)"ASGI's send." },     { 0, NULL },
+	{ Py_tp_dealloc, sender_dealloc },     { Py_tp_traverse, sender_traverse },
+	{ Py_tp_clear, sender_clear },         { Py_tp_call, sender_call },
+	{ Py_tp_doc, (void *)"ASGI's send." }, { 0, NULL },
 };
 
 static PyType_Spec sender_spec = {
@@ -111,8 +114,9 @@ static int asgi_received(struct fr_input *in, PyObject *message)
 	if (PyUnicode_CompareWithASCIIString(type, "http.request") != 0)
 		return 0;
 	PyObject *body = PyDict_GetItemWithError(message, names->body);
-	PyObject *more = body || !PyErr_Occurred() ? PyDict_GetItemWithError(message, names->more_body) :
-	                                             NULL;
+	PyObject *more = body || !PyErr_Occurred()
+	                         ? PyDict_GetItemWithError(message, names->more_body)
+	                         : NULL;
 	int go_on = more ? PyObject_IsTrue(more) : 0;
 	if (PyErr_Occurred() || go_on < 0)
 		return -1;
@@ -144,8 +148,9 @@ static int asgi_body(struct fr_input *in, struct fr_span *ret, PyObject **ret_aw
 			return -1;
 		fr_set(&a->body, joined);
 	}
-	*ret = a->body ? (struct fr_span){ PyBytes_AS_STRING(a->body), (size_t)PyBytes_GET_SIZE(a->body) } :
-	                 (struct fr_span){ "", 0 };
+	*ret = a->body ? (struct fr_span){ PyBytes_AS_STRING(a->body),
+		                           (size_t)PyBytes_GET_SIZE(a->body) }
+	               : (struct fr_span){ "", 0 };
 	return 1;
 }
 
@@ -183,13 +188,14 @@ static PyObject *start_message(struct asgi *a, unsigned status, struct fr_span t
 		if (add_pair(headers, n++, Py_NewRef(state->b_content_length),
 		             PyBytes_FromStringAndSize(text, len)) < 0 ||
 		    add_pair(headers, n++, Py_NewRef(state->b_content_type),
-		             type.len == 16 && memcmp(type.p, "application/json", 16) == 0 ?
-		                     Py_NewRef(state->json_type) :
-		                     span_bytes(type)) < 0)
+		             type.len == 16 && memcmp(type.p, "application/json", 16) == 0
+		                     ? Py_NewRef(state->json_type)
+		                     : span_bytes(type)) < 0)
 			goto out;
 	}
 	for (size_t i = 0; i < nfields; i++)
-		if (add_pair(headers, n++, span_bytes(fields[i].name), span_bytes(fields[i].value)) < 0)
+		if (add_pair(headers, n++, span_bytes(fields[i].name),
+		             span_bytes(fields[i].value)) < 0)
 			goto out;
 	code = PyLong_FromUnsignedLong(status);
 	message = code ? PyDict_New() : NULL;
@@ -348,7 +354,8 @@ static PyObject *fixed_fields(PyObject *headers)
 		PyObject *both = PySequence_Tuple(pair), *copy = NULL;
 		if (both && PyTuple_GET_SIZE(both) == 2) {
 			PyObject *name = PyBytes_FromObject(PyTuple_GET_ITEM(both, 0));
-			PyObject *value = name ? PyBytes_FromObject(PyTuple_GET_ITEM(both, 1)) : NULL;
+			PyObject *value =
+				name ? PyBytes_FromObject(PyTuple_GET_ITEM(both, 1)) : NULL;
 			copy = value ? PyTuple_Pack(2, name, value) : NULL;
 			Py_XDECREF(name);
 			Py_XDECREF(value);
@@ -389,9 +396,9 @@ static int take_headers(struct asgi *a)
 		PyObject *pair = PyTuple_GET_ITEM(a->fields, (Py_ssize_t)i);
 		PyObject *name = PyTuple_GET_ITEM(pair, 0), *value = PyTuple_GET_ITEM(pair, 1);
 		a->headers[i].name =
-		        (struct fr_span){ PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name) };
-		a->headers[i].value =
-		        (struct fr_span){ PyBytes_AS_STRING(value), (size_t)PyBytes_GET_SIZE(value) };
+			(struct fr_span){ PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name) };
+		a->headers[i].value = (struct fr_span){ PyBytes_AS_STRING(value),
+			                                (size_t)PyBytes_GET_SIZE(value) };
 	}
 	a->in.headers = a->headers;
 	a->in.nheaders = n;
@@ -444,7 +451,7 @@ static int take_scope(struct asgi *a, struct fr_program *program)
 	return take_headers(a);
 }
 
-static PyObject *http(struct fr_state *state, PyObject *app, PyObject *scope, PyObject *receive,
+PyObject *fr_asgi_run(struct fr_state *state, PyObject *app, PyObject *scope, PyObject *receive,
                       PyObject *send, bool routed)
 {
 	struct fr_program *program = fr_program_of(state, app);
@@ -475,175 +482,8 @@ out:
 	return run;
 }
 
-static PyObject *enter(struct fr_state *state, PyObject *app, PyObject *scope, PyObject *receive,
-                       PyObject *send, bool routed)
-{
-	if (!PyDict_Check(scope)) {
-		PyErr_SetString(PyExc_TypeError, "an ASGI scope must be a dict");
-		return NULL;
-	}
-	PyObject *type = item(scope, state->names.type, true);
-	if (!type)
-		return NULL;
-	if (PyUnicode_Check(type) && PyUnicode_CompareWithASCIIString(type, "http") == 0)
-		return http(state, app, scope, receive, send, routed);
-	bool lifespan = PyUnicode_Check(type) && PyUnicode_CompareWithASCIIString(type, "lifespan") == 0;
-	return PyObject_CallMethodObjArgs(app,
-	                                  lifespan ? state->names._lifespan_asgi :
-	                                             state->names._python_asgi,
-	                                  scope, receive, send, NULL);
-}
-
-/* ---- __call__ ---- */
-
-static PyObject *method_call(PyObject *self, PyObject *args, PyObject *kwargs)
-{
-	static const char *const names[] = { "self", "scope", "receive", "send", NULL };
-	PyObject *app, *scope, *receive, *send;
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO:__call__", (char **)names, &app, &scope, &receive,
-	                                 &send))
-		return NULL;
-	return enter(PyType_GetModuleState(Py_TYPE(self)), app, scope, receive, send, false);
-}
-
-static PyObject *method_get(PyObject *self, PyObject *object, PyObject *Py_UNUSED(type))
-{
-	return object && object != Py_None ? PyMethod_New(self, object) : Py_NewRef(self);
-}
-
-static PyObject *marker(const char *module, const char *name)
-{
-	PyObject *from = PyImport_ImportModule(module);
-	PyObject *mark = from ? PyObject_GetAttrString(from, name) : NULL;
-	Py_XDECREF(from);
-	return mark;
-}
-
-/* How asyncio and inspect know a coroutine function that isn't an `async def`. */
-static PyObject *get_asyncio_mark(PyObject *Py_UNUSED(self), void *Py_UNUSED(closure))
-{
-	return marker("asyncio.coroutines", "_is_coroutine");
-}
-
-static PyObject *get_inspect_mark(PyObject *Py_UNUSED(self), void *Py_UNUSED(closure))
-{
-	return marker("inspect", "_is_coroutine_mark");
-}
-
-static PyObject *get_call_name(PyObject *Py_UNUSED(self), void *Py_UNUSED(closure))
-{
-	return PyUnicode_FromString("__call__");
-}
-
-static PyGetSetDef method_getset[] = {
-	{ "_is_coroutine", get_asyncio_mark, NULL, NULL, NULL },
-	{ "_is_coroutine_marker", get_inspect_mark, NULL, NULL, NULL },
-	{ "__name__", get_call_name, NULL, NULL, NULL },
-	{ "__qualname__", get_call_name, NULL, NULL, NULL },
-	{ NULL, NULL, NULL, NULL, NULL },
-};
-
-static void plain_dealloc(PyObject *self)
-{
-	PyTypeObject *type = Py_TYPE(self);
-	type->tp_free(self);
-	Py_DECREF(type);
-}
-
-static PyType_Slot method_slots[] = {
-	{ Py_tp_dealloc, plain_dealloc },
-	{ Py_tp_call, method_call },
-	{ Py_tp_descr_get, method_get },
-	{ Py_tp_getset, method_getset },
-	{ Py_tp_doc, (void *)"An application's __call__(scope, receive, send): runs it on the executor." },
-	{ 0, NULL },
-};
-
-static PyType_Spec method_spec = {
-	.name = "fastrapi._fastrapid.AsgiMethod",
-	.basicsize = sizeof(PyObject),
-	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-	.slots = method_slots,
-};
-
-/* ---- the router inside the middleware ---- */
-
-struct router {
-	PyObject_HEAD
-	PyObject *app;
-};
-
-static PyObject *router_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
-{
-	static const char *const names[] = { "app", NULL };
-	PyObject *app;
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:asgi_router", (char **)names, &app))
-		return NULL;
-	struct router *r = (struct router *)type->tp_alloc(type, 0);
-	if (r)
-		r->app = Py_NewRef(app);
-	return (PyObject *)r;
-}
-
-static PyObject *router_call(PyObject *self, PyObject *args, PyObject *kwargs)
-{
-	static const char *const names[] = { "scope", "receive", "send", NULL };
-	PyObject *scope, *receive, *send;
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO:__call__", (char **)names, &scope, &receive, &send))
-		return NULL;
-	return enter(PyType_GetModuleState(Py_TYPE(self)), ((struct router *)self)->app, scope, receive,
-	             send, true);
-}
-
-static int router_traverse(PyObject *self, visitproc visit, void *arg)
-{
-	Py_VISIT(Py_TYPE(self));
-	Py_VISIT(((struct router *)self)->app);
-	return 0;
-}
-
-static int router_clear(PyObject *self)
-{
-	Py_CLEAR(((struct router *)self)->app);
-	return 0;
-}
-
-static void router_dealloc(PyObject *self)
-{
-	PyObject_GC_UnTrack(self);
-	router_clear(self);
-	plain_dealloc(self);
-}
-
-static PyType_Slot router_slots[] = {
-	{ Py_tp_new, router_new },
-	{ Py_tp_dealloc, router_dealloc },
-	{ Py_tp_traverse, router_traverse },
-	{ Py_tp_clear, router_clear },
-	{ Py_tp_call, router_call },
-	{ Py_tp_doc, (void *)"asgi_router(app): the routes of app, as what its middleware is wrapped around." },
-	{ 0, NULL },
-};
-
-static PyType_Spec router_spec = {
-	.name = "fastrapi._fastrapid.asgi_router",
-	.basicsize = sizeof(struct router),
-	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
-	.slots = router_slots,
-};
-
 int fr_asgi_ready(PyObject *module, struct fr_state *state)
 {
 	state->sender_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &sender_spec, NULL);
-	state->method_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &method_spec, NULL);
-	state->router_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &router_spec, NULL);
-	if (!state->sender_type || !state->method_type || !state->router_type)
-		return -1;
-	PyObject *method = state->method_type->tp_alloc(state->method_type, 0);
-	if (!method || PyModule_AddObjectRef(module, "asgi_method", method) < 0) {
-		Py_XDECREF(method);
-		return -1;
-	}
-	Py_DECREF(method);
-	return PyModule_AddType(module, state->router_type);
+	return state->sender_type ? 0 : -1;
 }

@@ -9,7 +9,13 @@
 
 #include "workers/state.h"
 
-/* Adds asgi_method (an object) and asgi_router (a type) to the module. */
+/* A run of app over scope (of type http), receive and send; routed: the middleware was passed. */
+PyObject *fr_asgi_run(struct fr_state *state, PyObject *app, PyObject *scope, PyObject *receive,
+                      PyObject *send, bool routed);
+
 int fr_asgi_ready(PyObject *module, struct fr_state *state);
+
+/* Adds asgi_method (an object) and asgi_router (a type) to the module. */
+int fr_asgi_entry_ready(PyObject *module, struct fr_state *state);
 
 #endif

@@ -40,7 +40,8 @@ static bool is_json(struct fr_span s)
 	struct fr_span sub = { slash + 1, (size_t)(s.p + s.len - slash - 1) };
 	if (!same_text(main_type, "application"))
 		return false;
-	struct fr_span tail = { sub.p + (sub.len > 5 ? sub.len - 5 : 0), sub.len > 5 ? 5 : sub.len };
+	struct fr_span tail = { sub.p + (sub.len > 5 ? sub.len - 5 : 0),
+		                sub.len > 5 ? 5 : sub.len };
 	return same_text(sub, "json") || same_text(tail, "+json");
 }
 
@@ -159,9 +160,10 @@ enum fr_flow fr_phase_body(struct fr_run *run)
 		PyObject *route = fr_run_route_object(run);
 		if (!fn)
 			return FR_FLOW_RAISE;
-		return fr_run_await(run,
-		                    PyObject_CallFunctionObjArgs(fn, request, route ? route : Py_None, NULL),
-		                    FR_PHASE_FORM);
+		return fr_run_await(
+			run,
+			PyObject_CallFunctionObjArgs(fn, request, route ? route : Py_None, NULL),
+			FR_PHASE_FORM);
 	}
 	const struct fr_transport *transport = run->in->transport;
 	struct fr_span span;

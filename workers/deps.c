@@ -94,7 +94,8 @@ static enum fr_flow enter_agen(struct fr_run *run, const struct fr_step *step, P
 		 */
 		PyObject *type = FR_GET(state, cancel_scope);
 		PyObject *scope = type ? PyObject_CallNoArgs(type) : NULL;
-		PyObject *entered = scope ? PyObject_CallMethodNoArgs(scope, state->names.__enter__) : NULL;
+		PyObject *entered =
+			scope ? PyObject_CallMethodNoArgs(scope, state->names.__enter__) : NULL;
 		if (!entered || fr_exit_push(run, FR_EXIT_SCOPE, scope, false, 0) < 0) {
 			Py_XDECREF(scope);
 			Py_XDECREF(entered);
@@ -109,8 +110,10 @@ static enum fr_flow enter_agen(struct fr_run *run, const struct fr_step *step, P
 	if (type->tp_as_async && type->tp_as_async->am_anext)
 		next = type->tp_as_async->am_anext(gen);
 	else
-		PyErr_Format(PyExc_TypeError, "'%.100s' object is not an async iterator", type->tp_name);
-	if (!next || fr_exit_push(run, FR_EXIT_AGEN, gen, step->flags & FR_STEP_FUNCTION_SCOPE, 0) < 0) {
+		PyErr_Format(PyExc_TypeError, "'%.100s' object is not an async iterator",
+		             type->tp_name);
+	if (!next ||
+	    fr_exit_push(run, FR_EXIT_AGEN, gen, step->flags & FR_STEP_FUNCTION_SCOPE, 0) < 0) {
 		Py_XDECREF(next);
 		Py_DECREF(gen);
 		return FR_FLOW_RAISE;
@@ -123,12 +126,13 @@ static enum fr_flow enter_agen(struct fr_run *run, const struct fr_step *step, P
 static enum fr_flow enter_gen(struct fr_run *run, const struct fr_step *step, PyObject *gen)
 {
 	PyObject *value = NULL, *thunk = NULL;
-	if (fr_exit_push(run, FR_EXIT_GEN, gen, step->flags & FR_STEP_FUNCTION_SCOPE, step->place) < 0) {
+	if (fr_exit_push(run, FR_EXIT_GEN, gen, step->flags & FR_STEP_FUNCTION_SCOPE, step->place) <
+	    0) {
 		Py_DECREF(gen);
 		return FR_FLOW_RAISE;
 	}
-	int rc = fr_place_call(run->program, step->place, FR_THUNK_ENTER, gen, NULL, 0, NULL, &value,
-	                       &thunk);
+	int rc = fr_place_call(run->program, step->place, FR_THUNK_ENTER, gen, NULL, 0, NULL,
+	                       &value, &thunk);
 	Py_DECREF(gen);
 	fr_set(&run->thunk, thunk);
 	if (rc < 0) {
@@ -156,7 +160,8 @@ static enum fr_flow call(struct fr_run *run, const struct fr_step *step)
 		fr_set(&run->thunk, thunk);
 		flow = placed(run, step, rc, value);
 	} else {
-		value = PyObject_Vectorcall(callable, args + 1, PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames);
+		value = PyObject_Vectorcall(callable, args + 1, PY_VECTORCALL_ARGUMENTS_OFFSET,
+		                            kwnames);
 		if (!value) {
 			flow = FR_FLOW_RAISE;
 		} else if (step->mode == FR_MODE_ASYNC) {
@@ -165,8 +170,8 @@ static enum fr_flow call(struct fr_run *run, const struct fr_step *step)
 			keep_result(run, step, value); /* a stream: RESPOND starts it */
 			flow = FR_FLOW_GO;
 		} else {
-			flow = step->mode == FR_MODE_AGEN ? enter_agen(run, step, value) :
-			                                    enter_gen(run, step, value);
+			flow = step->mode == FR_MODE_AGEN ? enter_agen(run, step, value)
+			                                  : enter_gen(run, step, value);
 		}
 	}
 	if (args != stack)

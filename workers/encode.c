@@ -55,8 +55,8 @@ static inline int put(struct out *o, const char *p, size_t len)
 
 /* 1: the byte is written as an escape. */
 static const unsigned char escaped[256] = {
-	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-	1, 1, 1, 1, 1, 1, 1, 1, ['"'] = 1, ['\\'] = 1,
+	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,         1,
+	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, ['"'] = 1, ['\\'] = 1,
 };
 
 static size_t escape(char *to, unsigned char c)
@@ -217,9 +217,11 @@ static int put_value(struct out *o, PyObject *value, int depth)
 	if (PyLong_CheckExact(value))
 		return put_int(o, value);
 	if (PyList_CheckExact(value))
-		return put_items(o, ((PyListObject *)value)->ob_item, PyList_GET_SIZE(value), depth);
+		return put_items(o, ((PyListObject *)value)->ob_item, PyList_GET_SIZE(value),
+		                 depth);
 	if (PyTuple_CheckExact(value))
-		return put_items(o, ((PyTupleObject *)value)->ob_item, PyTuple_GET_SIZE(value), depth);
+		return put_items(o, ((PyTupleObject *)value)->ob_item, PyTuple_GET_SIZE(value),
+		                 depth);
 	if (PyFloat_CheckExact(value))
 		return put_float(o, value);
 	return NOT_OURS;

@@ -20,10 +20,10 @@ static PyObject *make(struct fr_run *run, PyObject *fn, PyObject *what, PyObject
 	if (PyErr_Occurred())
 		return NULL;
 	PyObject *empty = PyUnicode_FromString("");
-	PyObject *exc = empty ? PyObject_CallFunctionObjArgs(fn, what, body, route ? route : Py_None,
-	                                                     method ? method : empty,
-	                                                     root ? root : empty, NULL) :
-	                        NULL;
+	PyObject *exc = empty ? PyObject_CallFunctionObjArgs(
+					fn, what, body, route ? route : Py_None,
+					method ? method : empty, root ? root : empty, NULL)
+	                      : NULL;
 	Py_XDECREF(empty);
 	if (exc && !PyExceptionInstance_Check(exc)) {
 		PyErr_SetString(PyExc_TypeError, "an exception was expected");

@@ -77,8 +77,7 @@ struct fr_pair {
 #define FR_RUN_PAIRS 8
 
 struct fr_run {
-	PyObject_HEAD
-	struct fr_program *program;
+	PyObject_HEAD struct fr_program *program;
 	struct fr_input *in; /* NULL when over */
 	const struct fr_route *route; /* NULL: none */
 	const struct fr_step *steps;

@@ -149,13 +149,14 @@ static enum fr_flow stage_done(struct fr_run *run)
 	/* A generator swallowed the exception that kept the answer from being made or sent. */
 	PyObject *type = FR_GET(run->program->state, fastapi_error);
 	if (type)
-		PyErr_SetString(type,
-		                "Response not awaited. There's a high chance that the application code "
-		                "is raising an exception and a dependency with yield has a block with a "
-		                "bare except, or a block with except Exception, and is not raising the "
-		                "exception again. Read more about it in the docs: "
-		                "https://fastapi.tiangolo.com/tutorial/dependencies/"
-		                "dependencies-with-yield/#dependencies-with-yield-and-except");
+		PyErr_SetString(
+			type,
+			"Response not awaited. There's a high chance that the application code "
+			"is raising an exception and a dependency with yield has a block with a "
+			"bare except, or a block with except Exception, and is not raising the "
+			"exception again. Read more about it in the docs: "
+			"https://fastapi.tiangolo.com/tutorial/dependencies/"
+			"dependencies-with-yield/#dependencies-with-yield-and-except");
 	if (run->stage == FR_STAGE_REQUEST)
 		return FR_FLOW_RAISE;
 	fr_set(&run->exc, fr_exc_take());
@@ -199,7 +200,8 @@ static PyObject *call_exit(struct fr_run *run, PyObject *object, PyObject *name)
 
 static int set_shield(struct fr_run *run, PyObject *on)
 {
-	return run->shield ? PyObject_SetAttr(run->shield, run->program->state->names.shield, on) : 0;
+	return run->shield ? PyObject_SetAttr(run->shield, run->program->state->names.shield, on)
+	                   : 0;
 }
 
 /* Leaves the anyio scope around one exit in a thread. */
@@ -208,8 +210,9 @@ static PyObject *leave_thread_scope(struct fr_run *run, PyObject *result)
 	if (!run->thread_scope)
 		return result;
 	PyObject *failed = result ? NULL : fr_exc_take();
-	PyObject *left = PyObject_CallMethodObjArgs(run->thread_scope, run->program->state->names.__exit__,
-	                                            Py_None, Py_None, Py_None, NULL);
+	PyObject *left =
+		PyObject_CallMethodObjArgs(run->thread_scope, run->program->state->names.__exit__,
+	                                   Py_None, Py_None, Py_None, NULL);
 	Py_CLEAR(run->thread_scope);
 	if (!left) {
 		Py_XDECREF(failed);
@@ -265,7 +268,8 @@ static enum fr_flow exit_agen(struct fr_run *run, PyObject *gen)
 		return FR_FLOW_RAISE;
 	if (run->exc) {
 		fr_set(&run->exc_tb, PyException_GetTraceback(run->exc));
-		awaitable = PyObject_CallMethodOneArg(gen, run->program->state->names.athrow, run->exc);
+		awaitable =
+			PyObject_CallMethodOneArg(gen, run->program->state->names.athrow, run->exc);
 	} else {
 		awaitable = Py_TYPE(gen)->tp_as_async->am_anext(gen);
 	}
@@ -293,7 +297,8 @@ enum fr_flow fr_phase_exits(struct fr_run *run)
 		outcome(run, call_exit(run, object, run->program->state->names.__exit__));
 		return FR_FLOW_GO;
 	default:
-		return fr_run_await(run, call_exit(run, object, run->program->state->names.__aexit__),
+		return fr_run_await(run,
+		                    call_exit(run, object, run->program->state->names.__aexit__),
 		                    FR_PHASE_EXITED);
 	}
 }
@@ -305,14 +310,16 @@ static enum fr_flow agen_ended(struct fr_run *run)
 		return FR_FLOW_RAISE;
 	if (run->value) {
 		Py_CLEAR(run->value);
-		PyErr_SetString(PyExc_RuntimeError, run->exc ? "generator didn't stop after athrow()" :
-		                                               "generator didn't stop");
+		PyErr_SetString(PyExc_RuntimeError, run->exc
+		                                            ? "generator didn't stop after athrow()"
+		                                            : "generator didn't stop");
 		outcome(run, NULL);
 		/* It stands at a second yield: close it. */
 		run->exiting_kind = FR_EXIT_STACK;
-		return fr_run_await(run,
-		                    PyObject_CallMethodNoArgs(run->exiting, run->program->state->names.aclose),
-		                    FR_PHASE_EXITED);
+		return fr_run_await(
+			run,
+			PyObject_CallMethodNoArgs(run->exiting, run->program->state->names.aclose),
+			FR_PHASE_EXITED);
 	}
 	fr_run_raised(run);
 	if (run->exc) {

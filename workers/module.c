@@ -47,8 +47,10 @@ static PyObject *encode(PyObject *Py_UNUSED(module), PyObject *value)
 
 static PyMethodDef methods[] = {
 	{ "set_sync_handlers", set_sync_handlers, METH_O,
-	  "Where `def` callables run, of applications compiled from now on: auto, inline or threads." },
-	{ "placements", placements, METH_O, "What is known of each `def` callable of an application." },
+	  "Where `def` callables run, of applications compiled from now on: auto, inline or "
+	  "threads." },
+	{ "placements", placements, METH_O,
+	  "What is known of each `def` callable of an application." },
 	{ "encode", encode, METH_O, "Plain data as JSON, as bytes; None if it isn't plain." },
 	{ NULL, NULL, 0, NULL },
 };
@@ -58,7 +60,7 @@ static int module_exec(PyObject *module)
 	struct fr_state *state = PyModule_GetState(module);
 	if (fr_state_init(state) < 0 || fr_program_ready(module, state) < 0 ||
 	    fr_run_ready(module, state) < 0 || fr_place_ready(module, state) < 0 ||
-	    fr_asgi_ready(module, state) < 0)
+	    fr_asgi_ready(module, state) < 0 || fr_asgi_entry_ready(module, state) < 0)
 		return -1;
 	return 0;
 }

@@ -79,8 +79,9 @@ int fr_step_validate(struct fr_run *run, const struct fr_step *step, struct fr_b
 		return 0;
 	}
 	PyObject *args[3] = { NULL, value, Py_True };
-	PyObject *made = PyObject_Vectorcall(b->validate, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-	                                     run->program->state->kw_from_attributes);
+	PyObject *made =
+		PyObject_Vectorcall(b->validate, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
+	                            run->program->state->kw_from_attributes);
 	Py_DECREF(value);
 	if (!made)
 		return fr_errors_take(run, b->loc);
@@ -169,8 +170,8 @@ static int parse_query(struct fr_run *run)
 			const char *eq = memchr(p, '=', (size_t)(stop - p));
 			struct fr_pair *pair = &run->pairs[run->npairs++];
 			pair->key = (struct fr_span){ p, (size_t)((eq ? eq : stop) - p) };
-			pair->value = eq ? (struct fr_span){ eq + 1, (size_t)(stop - eq - 1) } :
-			                   (struct fr_span){ stop, 0 };
+			pair->value = eq ? (struct fr_span){ eq + 1, (size_t)(stop - eq - 1) }
+			                 : (struct fr_span){ stop, 0 };
 		}
 		p = stop + 1;
 	}
@@ -332,7 +333,8 @@ static int cookies_from(struct fr_run *run, PyObject *cookies, struct fr_span s)
 {
 	bool odd = false;
 	for (size_t i = 0; i < s.len; i++)
-		odd |= (unsigned char)s.p[i] >= 0x7f || (unsigned char)s.p[i] < 0x20 || s.p[i] == '"';
+		odd |= (unsigned char)s.p[i] >= 0x7f || (unsigned char)s.p[i] < 0x20 ||
+		       s.p[i] == '"';
 	if (!odd)
 		return cookies_plain(cookies, s);
 	PyObject *parse = FR_GET(run->program->state, cookie_parser);
@@ -392,7 +394,8 @@ static PyObject *absent_if_empty(PyObject *list)
 	return list;
 }
 
-static PyObject *from_span(const struct fr_step *step, struct fr_span s, bool header, bool *ret_done)
+static PyObject *from_span(const struct fr_step *step, struct fr_span s, bool header,
+                           bool *ret_done)
 {
 	long long n;
 	if (step->fast == FR_FAST_INT && plain_int(s, &n)) {
@@ -412,8 +415,8 @@ static PyObject *query_raw(struct fr_run *run, const struct fr_step *step, struc
 	if (!run->pairs_ready && parse_query(run) < 0)
 		return NULL;
 	if (run->query_in_python) {
-		PyObject *value =
-		        PyObject_CallMethodOneArg(run->query, all ? names->getlist : names->get, b->alias);
+		PyObject *value = PyObject_CallMethodOneArg(
+			run->query, all ? names->getlist : names->get, b->alias);
 		if (value == Py_None)
 			Py_CLEAR(value);
 		return absent_if_empty(value);
@@ -492,9 +495,10 @@ static PyObject *mapping(struct fr_run *run, int in)
 	if (in == FR_IN_QUERY) {
 		if (!run->query) {
 			PyObject *type = FR_GET(state, query_params);
-			PyObject *bytes = type ? PyBytes_FromStringAndSize(run->in->query.p,
-			                                                   (Py_ssize_t)run->in->query.len) :
-			                         NULL;
+			PyObject *bytes =
+				type ? PyBytes_FromStringAndSize(run->in->query.p,
+			                                         (Py_ssize_t)run->in->query.len)
+				     : NULL;
 			run->query = bytes ? PyObject_CallOneArg(type, bytes) : NULL;
 			Py_XDECREF(bytes);
 		}
@@ -529,16 +533,17 @@ int fr_step_pyparam(struct fr_run *run, const struct fr_step *step)
 	if (!map)
 		return -1;
 	PyObject *values = PyDict_New();
-	PyObject *made = values ? PyObject_CallFunctionObjArgs(
-	                                  fr_program_object(run->program, step->object), values, map,
-	                                  NULL) :
-	                          NULL;
+	PyObject *made =
+		values ? PyObject_CallFunctionObjArgs(fr_program_object(run->program, step->object),
+	                                              values, map, NULL)
+		       : NULL;
 	Py_XDECREF(values);
 	int rc = -1;
 	if (!made)
 		return -1;
 	if (!PyTuple_Check(made) || PyTuple_GET_SIZE(made) != 2) {
-		PyErr_SetString(PyExc_TypeError, "a parameter's function must give a value and errors");
+		PyErr_SetString(PyExc_TypeError,
+		                "a parameter's function must give a value and errors");
 		goto out;
 	}
 	PyObject *errors = PyTuple_GET_ITEM(made, 1);

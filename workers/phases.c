@@ -53,7 +53,8 @@ static int side_route(struct fr_run *run, PyObject *object, const char *path, si
 	if (!answer)
 		goto out;
 	if (!PyTuple_Check(answer) || PyTuple_GET_SIZE(answer) != 2) {
-		PyErr_SetString(PyExc_TypeError, "a route's matches() must give a match and a scope");
+		PyErr_SetString(PyExc_TypeError,
+		                "a route's matches() must give a match and a scope");
 		goto out;
 	}
 	PyObject *match = PyTuple_GET_ITEM(answer, 0);
@@ -75,14 +76,16 @@ static int on_side(void *arg, const struct fr_side *side, const char *path, size
 		return side_route(run, object, path, len);
 	PyObject *text = fr_text(path, len);
 	PyObject *match =
-	        text ? PyObject_CallMethodOneArg(object, run->program->state->names.match, text) : NULL;
+		text ? PyObject_CallMethodOneArg(object, run->program->state->names.match, text)
+		     : NULL;
 	Py_XDECREF(text);
 	if (!match)
 		return -1;
 	int rc = FR_MATCH_NONE;
 	if (match != Py_None) {
 		const struct fr_route *routes = FR_IMAGE_AT(image, image->routes.off);
-		rc = method_fits(image, &routes[side->route], run->in) ? FR_MATCH_FULL : FR_MATCH_METHOD;
+		rc = method_fits(image, &routes[side->route], run->in) ? FR_MATCH_FULL
+		                                                       : FR_MATCH_METHOD;
 		if (rc == FR_MATCH_FULL || !run->match)
 			fr_set(&run->match, Py_NewRef(match));
 	}
@@ -149,8 +152,10 @@ static enum fr_flow foreign(struct fr_run *run, PyObject *object, PyObject *meth
 	PyObject *receive = run->in->transport->receive(run->in);
 	PyObject *send = receive ? run->in->transport->send(run->in) : NULL;
 	if (send)
-		awaitable = method ? PyObject_CallMethodObjArgs(object, method, scope, receive, send, NULL) :
-		                     PyObject_CallFunctionObjArgs(object, scope, receive, send, NULL);
+		awaitable =
+			method ? PyObject_CallMethodObjArgs(object, method, scope, receive, send,
+		                                            NULL)
+			       : PyObject_CallFunctionObjArgs(object, scope, receive, send, NULL);
 	Py_XDECREF(receive);
 	Py_XDECREF(send);
 	return fr_run_await(run, awaitable, FR_PHASE_FOREIGN);
@@ -161,8 +166,10 @@ static enum fr_flow enter_middleware(struct fr_run *run)
 	struct fr_names *names = &run->program->state->names;
 	PyObject *stack = PyObject_GetAttr(run->program->app, names->middleware_stack);
 	if (stack == Py_None) {
-		Py_SETREF(stack, PyObject_CallMethodNoArgs(run->program->app, names->build_middleware_stack));
-		if (stack && PyObject_SetAttr(run->program->app, names->middleware_stack, stack) < 0)
+		Py_SETREF(stack, PyObject_CallMethodNoArgs(run->program->app,
+		                                           names->build_middleware_stack));
+		if (stack &&
+		    PyObject_SetAttr(run->program->app, names->middleware_stack, stack) < 0)
 			Py_CLEAR(stack);
 	}
 	if (!stack)
@@ -181,7 +188,8 @@ static int redirect(struct fr_run *run)
 	size_t len = 0;
 	int add = 0;
 	fr_side_fn *side = run->program->image->sides.count ? on_side : NULL;
-	int found = fr_route_redirect(run->program->image, in->path.p, in->path.len, side, run, &len, &add);
+	int found = fr_route_redirect(run->program->image, in->path.p, in->path.len, side, run,
+	                              &len, &add);
 	if (found < 0 && !PyErr_Occurred())
 		PyErr_NoMemory();
 	if (found <= 0)
@@ -189,7 +197,8 @@ static int redirect(struct fr_run *run)
 	struct fr_state *state = run->program->state;
 	PyObject *type = FR_GET(state, url_type), *response = FR_GET(state, redirect_response);
 	PyObject *scope = type && response ? fr_run_scope(run) : NULL;
-	PyObject *copy = scope ? PyDict_Copy(scope) : NULL, *text = NULL, *url = NULL, *target = NULL;
+	PyObject *copy = scope ? PyDict_Copy(scope) : NULL, *text = NULL, *url = NULL,
+		 *target = NULL;
 	if (!copy)
 		return -1;
 	struct fr_span full = in->full_path;
@@ -306,7 +315,8 @@ static enum fr_flow phase_steps(struct fr_run *run)
 		case FR_OP_CACHED:
 			if (run->caches[step->cache]) {
 				if (step->slot != FR_NONE16)
-					fr_set(&run->slots[step->slot], Py_NewRef(run->caches[step->cache]));
+					fr_set(&run->slots[step->slot],
+					       Py_NewRef(run->caches[step->cache]));
 				run->pc = (uint16_t)step->jump;
 				continue;
 			}
@@ -378,7 +388,7 @@ static enum fr_flow phase_handle(struct fr_run *run)
 	PyObject *find = request ? FR_GET(state, find_handler) : NULL;
 	PyObject *fn = find ? FR_GET(state, handle_exception) : NULL;
 	PyObject *handler =
-	        fn ? PyObject_CallFunctionObjArgs(find, run->program->app, run->exc, NULL) : NULL;
+		fn ? PyObject_CallFunctionObjArgs(find, run->program->app, run->exc, NULL) : NULL;
 	if (!handler)
 		return FR_FLOW_RAISE;
 	Py_DECREF(handler);
@@ -394,9 +404,9 @@ static enum fr_flow phase_handle(struct fr_run *run)
 		fr_exc_set(exc);
 		return FR_FLOW_RAISE;
 	}
-	return fr_run_await(run,
-	                    PyObject_CallFunctionObjArgs(fn, run->program->app, request, run->exc, NULL),
-	                    FR_PHASE_HANDLED);
+	return fr_run_await(
+		run, PyObject_CallFunctionObjArgs(fn, run->program->app, request, run->exc, NULL),
+		FR_PHASE_HANDLED);
 }
 
 static enum fr_flow phase_handled(struct fr_run *run)
@@ -461,9 +471,9 @@ static enum fr_flow phase_top(struct fr_run *run)
 	PyObject *fn = request ? FR_GET(run->program->state, server_error_response) : NULL;
 	if (!fn)
 		return FR_FLOW_RAISE;
-	return fr_run_await(run,
-	                    PyObject_CallFunctionObjArgs(fn, run->program->app, request, run->exc, NULL),
-	                    FR_PHASE_TOP_MADE);
+	return fr_run_await(
+		run, PyObject_CallFunctionObjArgs(fn, run->program->app, request, run->exc, NULL),
+		FR_PHASE_TOP_MADE);
 }
 
 static enum fr_flow phase_top_made(struct fr_run *run)

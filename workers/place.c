@@ -13,8 +13,7 @@
 
 /* A call that is made elsewhere: callable without arguments. */
 struct thunk {
-	PyObject_HEAD
-	struct fr_program *program;
+	PyObject_HEAD struct fr_program *program;
 	uint32_t place;
 	enum fr_thunk_kind kind;
 	bool probing;
@@ -84,9 +83,10 @@ static void add_run(struct fr_place *place, uint64_t ns)
 static bool needs_thread(const char *module)
 {
 	static const char *const names[] = {
-		"anyio",      "asyncio",  "trio",   "uvloop", "asgiref", "threading",
-		"queue",      "socket",   "urllib", "http",   "requests", "httpx",
-		"subprocess", "concurrent", "multiprocessing", "aiohttp",
+		"anyio",     "asyncio", "trio",       "uvloop",     "asgiref",
+		"threading", "queue",   "socket",     "urllib",     "http",
+		"requests",  "httpx",   "subprocess", "concurrent", "multiprocessing",
+		"aiohttp",
 	};
 	size_t len = strcspn(module, ".");
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -113,7 +113,8 @@ static int suspect_object(struct search *s, PyObject *object, int depth)
 			module = PyUnicode_AsUTF8(name);
 		if (module && needs_thread(module))
 			return 1;
-		return suspect_code(s, PyFunction_GET_CODE(object), PyFunction_GET_GLOBALS(object), depth);
+		return suspect_code(s, PyFunction_GET_CODE(object), PyFunction_GET_GLOBALS(object),
+		                    depth);
 	}
 	if (PyModule_Check(object)) {
 		const char *name = PyModule_GetName(object);
@@ -175,8 +176,9 @@ int fr_place_suspect(PyObject *callable)
 	if (PyGen_Check(at)) {
 		PyObject *frame = PyObject_GetAttrString(at, "gi_frame");
 		PyObject *code = PyObject_GetAttrString(at, "gi_code");
-		PyObject *globals = frame && frame != Py_None ? PyObject_GetAttrString(frame, "f_globals") :
-		                                                NULL;
+		PyObject *globals = frame && frame != Py_None
+		                            ? PyObject_GetAttrString(frame, "f_globals")
+		                            : NULL;
 		if (code && globals)
 			found = suspect_code(&s, code, globals, 0);
 		Py_XDECREF(frame);
@@ -264,8 +266,8 @@ static PyObject *thunk_call(PyObject *self, PyObject *Py_UNUSED(args), PyObject 
 	size_t nargs = (size_t)PyTuple_GET_SIZE(t->args);
 	if (t->kwnames)
 		nargs -= (size_t)PyTuple_GET_SIZE(t->kwnames);
-	PyObject *result =
-	        perform(t->kind, t->callable, ((PyTupleObject *)t->args)->ob_item, nargs, t->kwnames);
+	PyObject *result = perform(t->kind, t->callable, ((PyTupleObject *)t->args)->ob_item, nargs,
+	                           t->kwnames);
 	if (t->probing) {
 		t->wall_ns = now(CLOCK_MONOTONIC) - t->begun_ns;
 		t->cpu_ns = now(CLOCK_THREAD_CPUTIME_ID) - cpu;
@@ -392,8 +394,8 @@ void fr_place_judge(PyObject *thunk)
 		return;
 	/* Without a wait of its own, a long time is the machine's doing, unless it was busy. */
 	bool is_short = t->wall_ns <= FR_PLACE_WAIT_NS && t->waits == 0;
-	bool is_long = t->cpu_ns > FR_PLACE_WAIT_NS * 5 ||
-	               (t->wall_ns > FR_PLACE_WAIT_NS && t->waits > 0);
+	bool is_long =
+		t->cpu_ns > FR_PLACE_WAIT_NS * 5 || (t->wall_ns > FR_PLACE_WAIT_NS && t->waits > 0);
 	add_run(place, t->wall_ns);
 	if (place->state != FR_PLACED_PROBATION)
 		return;
@@ -424,7 +426,8 @@ void fr_place_probe(PyObject *thunk)
 			break;
 		struct timespec left = { 0, (long)(end - at) };
 		/* BEGUN comes without a wake-up: the wait then ends by its timeout, or by DONE. */
-		syscall(SYS_futex, (uint32_t *)&t->stage, FUTEX_WAIT_PRIVATE, stage, &left, NULL, 0);
+		syscall(SYS_futex, (uint32_t *)&t->stage, FUTEX_WAIT_PRIVATE, stage, &left, NULL,
+		        0);
 	}
 	Py_END_ALLOW_THREADS;
 }
@@ -450,8 +453,8 @@ static void check_inline(struct fr_program *program, uint32_t index, uint64_t ns
 
 /* loop: the running one, hidden meanwhile; None: there is none. */
 static int inlined(struct fr_program *program, uint32_t index, PyObject *loop,
-                   enum fr_thunk_kind kind, PyObject *callable, PyObject *const *args,
-                   size_t nargs, PyObject *kwnames, PyObject **ret)
+                   enum fr_thunk_kind kind, PyObject *callable, PyObject *const *args, size_t nargs,
+                   PyObject *kwnames, PyObject **ret)
 {
 	PyObject *set_loop = FR_GET(program->state, set_running_loop), *done;
 	struct fr_place *before = current;
@@ -502,7 +505,8 @@ int fr_place_call(struct fr_program *program, uint32_t index, enum fr_thunk_kind
 	if (program->placement == FR_PLACE_THREADS ||
 	    (automatic && place->state == FR_PLACED_THREADS) ||
 	    (program->placement == FR_PLACE_AUTO && !place))
-		return threaded(program, index, kind, callable, args, nargs, kwnames, false, ret, ret_thunk);
+		return threaded(program, index, kind, callable, args, nargs, kwnames, false, ret,
+		                ret_thunk);
 
 	PyObject *get_loop = FR_GET(program->state, get_running_loop);
 	PyObject *loop = get_loop ? PyObject_CallNoArgs(get_loop) : NULL;
@@ -540,13 +544,14 @@ PyObject *fr_place_report(struct fr_program *program)
 			if ((steps[s].op != FR_OP_CALL && steps[s].op != FR_OP_ENDPOINT) ||
 			    steps[s].place != i)
 				continue;
-			name = (struct fr_span){ fr_str_in(program->image, steps[s].name), steps[s].name.len };
+			name = (struct fr_span){ fr_str_in(program->image, steps[s].name),
+				                 steps[s].name.len };
 			break;
 		}
 		PyObject *entry = Py_BuildValue(
-		        "{s:s#,s:s,s:K,s:K,s:s}", "name", name.p, (Py_ssize_t)name.len, "state",
-		        states[place->state], "runs", (unsigned long long)place->runs, "max_ns",
-		        (unsigned long long)place->max_ns, "why", place->why ? place->why : "");
+			"{s:s#,s:s,s:K,s:K,s:s}", "name", name.p, (Py_ssize_t)name.len, "state",
+			states[place->state], "runs", (unsigned long long)place->runs, "max_ns",
+			(unsigned long long)place->max_ns, "why", place->why ? place->why : "");
 		if (!entry || PyList_Append(list, entry) < 0)
 			Py_CLEAR(list);
 		Py_XDECREF(entry);
@@ -559,8 +564,8 @@ PyObject *fr_place_report(struct fr_program *program)
 static int on_audit(const char *event, PyObject *Py_UNUSED(args), void *Py_UNUSED(data))
 {
 	static const char *const events[] = {
-		"socket.",   "subprocess.", "time.sleep", "os.system", "os.posix_spawn",
-		"os.fork",   "http.client.", "urllib.Request",
+		"socket.",        "subprocess.", "time.sleep",   "os.system",
+		"os.posix_spawn", "os.fork",     "http.client.", "urllib.Request",
 	};
 	if (!current)
 		return 0;

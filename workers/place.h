@@ -18,7 +18,8 @@
 
 #define FR_PLACE_SHORT 8 /* short runs in a row that prove a callable */
 #define FR_PLACE_TRIES 200 /* runs on probation at most */
-#define FR_PLACE_WAIT_NS 200000 /* how long the loop waits for a run on probation, and what is short */
+#define FR_PLACE_WAIT_NS                                                                           \
+	200000 /* how long the loop waits for a run on probation, and what is short */
 #define FR_PLACE_LONG_NS 5000000 /* a run on the loop may take this long */
 
 enum fr_place_state { FR_PLACED_PROBATION = 0, FR_PLACED_INLINE = 1, FR_PLACED_THREADS = 2 };

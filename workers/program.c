@@ -290,16 +290,16 @@ static int version_fits(const struct fr_program *p, const struct version *v)
 }
 
 struct fr_program *fr_program_new(struct fr_state *state, PyObject *app,
-                                  const struct fr_image *image, PyObject *objects,
-                                  PyObject *owner)
+                                  const struct fr_image *image, PyObject *objects, PyObject *owner)
 {
 	if (!PyList_Check(objects) || (size_t)PyList_GET_SIZE(objects) != image->nobjects) {
-		PyErr_Format(PyExc_RuntimeError, "the image names %u objects, the application has %zd",
-		             image->nobjects,
+		PyErr_Format(PyExc_RuntimeError,
+		             "the image names %u objects, the application has %zd", image->nobjects,
 		             PyList_Check(objects) ? PyList_GET_SIZE(objects) : (Py_ssize_t)-1);
 		return NULL;
 	}
-	struct fr_program *p = (struct fr_program *)state->program_type->tp_alloc(state->program_type, 0);
+	struct fr_program *p =
+		(struct fr_program *)state->program_type->tp_alloc(state->program_type, 0);
 	if (!p)
 		return NULL;
 	p->state = state;
@@ -358,11 +358,11 @@ static struct fr_program *compile_made(struct fr_state *state, PyObject *app, Py
 		goto out;
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
 		seed = (uintptr_t)made;
-	if (fr_image_build(PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text), seed, &buf, &diag) <
-	            0 ||
+	if (fr_image_build(PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text), seed, &buf,
+	                   &diag) < 0 ||
 	    fr_image_verify(buf.image, buf.size, &diag) < 0) {
-		PyErr_Format(PyExc_RuntimeError, "the application can't be compiled: %s: %s", diag.where,
-		             diag.message);
+		PyErr_Format(PyExc_RuntimeError, "the application can't be compiled: %s: %s",
+		             diag.where, diag.message);
 		goto out;
 	}
 	owner = PyCapsule_New(buf.image, NULL, free_image);

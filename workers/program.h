@@ -30,8 +30,7 @@ struct fr_bound {
  * the program, or owner keeps it.  NULL and an exception on error.
  */
 struct fr_program *fr_program_new(struct fr_state *state, PyObject *app,
-                                  const struct fr_image *image, PyObject *objects,
-                                  PyObject *owner);
+                                  const struct fr_image *image, PyObject *objects, PyObject *owner);
 
 /* Asks app for its manifest and objects, builds an image in private memory and binds it. */
 struct fr_program *fr_program_compile(struct fr_state *state, PyObject *app);

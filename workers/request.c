@@ -16,7 +16,8 @@ static PyObject *convert(struct fr_run *run, PyObject *convertors, PyObject *nam
 		PyErr_Clear();
 		return Py_NewRef(text);
 	}
-	PyObject *value = PyObject_CallMethodOneArg(convertor, run->program->state->names.convert, text);
+	PyObject *value =
+		PyObject_CallMethodOneArg(convertor, run->program->state->names.convert, text);
 	Py_DECREF(convertor);
 	return value;
 }
@@ -62,8 +63,9 @@ static PyObject *path_value(struct fr_run *run, const struct fr_path_param *para
 	case FR_CONV_UUID: {
 		PyObject *object = fr_run_route_object(run);
 		PyObject *convertors =
-		        object ? PyObject_GetAttr(object, run->program->state->names.param_convertors) :
-		                 NULL;
+			object ? PyObject_GetAttr(object,
+		                                  run->program->state->names.param_convertors)
+			       : NULL;
 		if (!convertors)
 			PyErr_Clear();
 		value = convert(run, convertors, name, text);
@@ -82,7 +84,8 @@ PyObject *fr_run_path_params(struct fr_run *run)
 	if (run->path_params)
 		return run->path_params;
 	if (run->match && PyDict_Check(run->match)) {
-		PyObject *params = PyDict_GetItemWithError(run->match, run->program->state->names.path_params);
+		PyObject *params =
+			PyDict_GetItemWithError(run->match, run->program->state->names.path_params);
 		if (!params && PyErr_Occurred())
 			return NULL;
 		run->path_params = params ? Py_NewRef(params) : PyDict_New();
@@ -97,7 +100,8 @@ PyObject *fr_run_path_params(struct fr_run *run)
 	const struct fr_path_param *param = FR_IMAGE_AT(image, run->route->params.off);
 	for (uint32_t i = 0; i < run->route->params.count && i < run->found.nparams; i++) {
 		PyObject *name = fr_text(fr_str_in(image, param[i].name), param[i].name.len);
-		PyObject *value = name ? path_value(run, &param[i], name, run->found.params[i]) : NULL;
+		PyObject *value =
+			name ? path_value(run, &param[i], name, run->found.params[i]) : NULL;
 		int rc = value ? PyDict_SetItem(params, name, value) : -1;
 		Py_XDECREF(name);
 		Py_XDECREF(value);
@@ -154,9 +158,9 @@ static int scope_route(struct fr_run *run, PyObject *scope)
 	if (before && PyDict_Check(before) && PyDict_GET_SIZE(before) && before != params) {
 		/* Inside a mount: its parameters stay. */
 		PyObject *all = PyDict_Copy(before);
-		int rc = all && PyDict_Update(all, params) == 0 ?
-		                 PyDict_SetItem(scope, names->path_params, all) :
-		                 -1;
+		int rc = all && PyDict_Update(all, params) == 0
+		                 ? PyDict_SetItem(scope, names->path_params, all)
+		                 : -1;
 		Py_XDECREF(all);
 		if (rc < 0)
 			return -1;

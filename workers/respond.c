@@ -83,7 +83,7 @@ static PyObject *make_response(struct fr_run *run, PyObject *type, PyObject *con
 	long final = code ? PyLong_AsLong(code) : -1;
 	Py_XDECREF(code);
 	if ((final < 0 && PyErr_Occurred()) ||
-	    (bodiless((unsigned)final) &&
+	    (bodiless((unsigned) final) &&
 	     PyObject_SetAttr(response, names->body, run->program->state->empty) < 0) ||
 	    extend_headers(run, response) < 0)
 		Py_CLEAR(response);
@@ -99,8 +99,9 @@ static PyObject *by_field(struct fr_run *run, const struct fr_step *step, PyObje
 	struct fr_state *state = run->program->state;
 	struct fr_bound *b = fr_program_bound(run->program, step);
 	PyObject *args[3] = { NULL, content, Py_True };
-	PyObject *value = PyObject_Vectorcall(b->validate, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-	                                      state->kw_from_attributes);
+	PyObject *value =
+		PyObject_Vectorcall(b->validate, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
+	                            state->kw_from_attributes);
 	if (!value) {
 		PyObject *exc = fr_exc_take();
 		PyObject *type = FR_GET(state, validation_error);
@@ -121,7 +122,8 @@ static PyObject *by_field(struct fr_run *run, const struct fr_step *step, PyObje
 		all[1] = value;
 		for (uint32_t i = 0; i < b->nargs; i++)
 			all[i + 2] = PyTuple_GET_ITEM(b->values, i);
-		result = PyObject_Vectorcall(b->serialize, all + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
+		result = PyObject_Vectorcall(b->serialize, all + 1,
+		                             1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
 		                             b->nargs ? b->kwnames : NULL);
 	}
 	if (all != stack)
@@ -172,13 +174,14 @@ static enum fr_flow by_python(struct fr_run *run, const struct fr_step *step)
 	PyObject *injected = stack ? fr_run_response(run) : NULL;
 	PyObject *awaitable = NULL;
 	if (injected && fr_exit_push(run, FR_EXIT_STACK, stack, false, 0) == 0) {
-		PyObject *kwnames = PyTuple_Pack(4, names->status, names->background, names->injected,
-		                                 names->stack);
+		PyObject *kwnames = PyTuple_Pack(4, names->status, names->background,
+		                                 names->injected, names->stack);
 		PyObject *args[5] = { run->content, Py_None,
-			              run->background ? run->background : Py_None, injected, stack };
+			              run->background ? run->background : Py_None, injected,
+			              stack };
 		if (kwnames)
-			awaitable = PyObject_Vectorcall(fr_program_object(run->program, step->object2), args,
-			                                1, kwnames);
+			awaitable = PyObject_Vectorcall(
+				fr_program_object(run->program, step->object2), args, 1, kwnames);
 		Py_XDECREF(kwnames);
 	}
 	Py_XDECREF(stack);
@@ -218,8 +221,8 @@ enum fr_flow fr_step_respond(struct fr_run *run, const struct fr_step *step)
 	PyObject *content = run->content;
 	if (step->mode == FR_SERIALIZE_PYTHON)
 		return by_python(run, step);
-	bool plain = PyDict_CheckExact(content) || PyList_CheckExact(content) || content == Py_None ||
-	             PyUnicode_CheckExact(content);
+	bool plain = PyDict_CheckExact(content) || PyList_CheckExact(content) ||
+	             content == Py_None || PyUnicode_CheckExact(content);
 	if (!plain) {
 		int own = own_response(run, content);
 		if (own < 0)
@@ -287,8 +290,8 @@ static int fields_add(struct fields *f, PyObject *list)
 		PyObject *name = PyTuple_GET_ITEM(pair, 0), *value = PyTuple_GET_ITEM(pair, 1);
 		if (!PyBytes_CheckExact(name) || !PyBytes_CheckExact(value))
 			return 0;
-		f->all[f->n].name = (struct fr_span){ PyBytes_AS_STRING(name),
-			                              (size_t)PyBytes_GET_SIZE(name) };
+		f->all[f->n].name =
+			(struct fr_span){ PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name) };
 		f->all[f->n++].value = (struct fr_span){ PyBytes_AS_STRING(value),
 			                                 (size_t)PyBytes_GET_SIZE(value) };
 	}
@@ -316,7 +319,8 @@ static int send_json(struct fr_run *run, PyObject **ret)
 		/* As Starlette and FastAPI leave them: 205 announces what it doesn't send. */
 		if (run->status == 205) {
 			int n = snprintf(f.length, sizeof(f.length), "%zd", PyBytes_GET_SIZE(body));
-			f.all[f.n++] = (struct fr_header){ { "content-length", 14 }, { f.length, (size_t)n } };
+			f.all[f.n++] = (struct fr_header){ { "content-length", 14 },
+				                           { f.length, (size_t)n } };
 		}
 		f.all[f.n++] = (struct fr_header){ { "content-type", 12 }, json_type };
 		type = (struct fr_span){ NULL, 0 };
@@ -326,7 +330,8 @@ static int send_json(struct fr_run *run, PyObject **ret)
 		headers = PyObject_GetAttr(run->response, run->program->state->names.raw_headers);
 		rc = headers ? fields_add(&f, headers) : -1;
 		if (rc == 0)
-			PyErr_SetString(PyExc_TypeError, "raw_headers must be a list of pairs of bytes");
+			PyErr_SetString(PyExc_TypeError,
+			                "raw_headers must be a list of pairs of bytes");
 	}
 	rc = rc > 0 ? reply(run, run->status, type, &f, body, ret) : -1;
 	fields_fini(&f);
@@ -339,7 +344,8 @@ static int send_response(struct fr_run *run, PyObject **ret)
 {
 	struct fr_names *names = &run->program->state->names;
 	PyObject *own = FR_GET(run->program->state, response_call);
-	PyObject *call = own ? PyObject_GetAttr((PyObject *)Py_TYPE(run->answer), names->__call__) : NULL;
+	PyObject *call =
+		own ? PyObject_GetAttr((PyObject *)Py_TYPE(run->answer), names->__call__) : NULL;
 	if (!call)
 		return -1;
 	Py_DECREF(call);

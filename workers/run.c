@@ -27,7 +27,8 @@ static PyObject *await_iter(PyObject *object)
 	if (type->tp_as_async && type->tp_as_async->am_await) {
 		iter = type->tp_as_async->am_await(object);
 		if (iter && !PyIter_Check(iter)) {
-			PyErr_Format(PyExc_TypeError, "__await__() returned non-iterator of type '%.100s'",
+			PyErr_Format(PyExc_TypeError,
+			             "__await__() returned non-iterator of type '%.100s'",
 			             Py_TYPE(iter)->tp_name);
 			Py_CLEAR(iter);
 		}
@@ -108,7 +109,8 @@ static enum fr_flow go(struct fr_run *run)
 /* While a handler of exceptions is awaited, sys.exc_info() is its exception. */
 static PySendResult send_inner(struct fr_run *run, PyObject *arg, PyObject **ret)
 {
-	bool handling = run->exc && (run->phase == FR_PHASE_HANDLED || run->phase == FR_PHASE_TOP_MADE);
+	bool handling =
+		run->exc && (run->phase == FR_PHASE_HANDLED || run->phase == FR_PHASE_TOP_MADE);
 	PyObject *before = NULL;
 	if (handling) {
 		before = PyErr_GetHandledException();
@@ -205,8 +207,8 @@ static PySendResult throw_inner(struct fr_run *run, PyObject *exc, PyObject **re
 {
 	PyObject *throw = NULL;
 	*ret = NULL;
-	if (PyErr_GivenExceptionMatches(exc, PyExc_GeneratorExit) && !PyCoro_CheckExact(run->inner) &&
-	    !PyGen_CheckExact(run->inner)) {
+	if (PyErr_GivenExceptionMatches(exc, PyExc_GeneratorExit) &&
+	    !PyCoro_CheckExact(run->inner) && !PyGen_CheckExact(run->inner)) {
 		/* As `yield from`: others are closed. */
 		PyObject *close = PyObject_GetAttr(run->inner, run->program->state->names.close);
 		if (!close) {
@@ -241,7 +243,7 @@ static PySendResult throw_inner(struct fr_run *run, PyObject *exc, PyObject **re
 	return *ret ? PYGEN_RETURN : PYGEN_ERROR;
 }
 
-static PySendResult throw(struct fr_run *run, PyObject *exc, PyObject **ret)
+static PySendResult throw(struct fr_run * run, PyObject *exc, PyObject **ret)
 {
 	*ret = NULL;
 	if (!ready_to_go(run))
@@ -379,17 +381,20 @@ static PyMemberDef run_members[] = {
 
 static PyMethodDef run_methods[] = {
 	{ "send", run_send, METH_O, "Goes on with what was awaited." },
-	{ "throw", (PyCFunction)(void (*)(void))run_throw, METH_FASTCALL, "Goes on with an exception." },
+	{ "throw", (PyCFunction)(void (*)(void))run_throw, METH_FASTCALL,
+	  "Goes on with an exception." },
 	{ "close", run_close, METH_NOARGS, "Ends the run, exits of dependencies included." },
 	{ NULL, NULL, 0, NULL },
 };
 
 /* ---- life ---- */
 
-#define FR_RUN_OBJECTS(X) \
-	X(inner) X(value) X(failed) X(exc) X(errors) X(scope) X(request) X(path_params) X(response) \
-	X(background) X(query) X(headers) X(cookies) X(body) X(json) X(direct) X(form) X(content) \
-	X(answer) X(thunk) X(shield) X(thread_scope) X(exiting) X(exc_tb) X(match)
+#define FR_RUN_OBJECTS(X)                                                                          \
+	X(inner)                                                                                   \
+	X(value) X(failed) X(exc) X(errors) X(scope) X(request) X(path_params) X(response)         \
+		X(background) X(query) X(headers) X(cookies) X(body) X(json) X(direct) X(form)     \
+			X(content) X(answer) X(thunk) X(shield) X(thread_scope) X(exiting)         \
+				X(exc_tb) X(match)
 
 static int run_traverse(PyObject *self, visitproc visit, void *arg)
 {
@@ -477,9 +482,8 @@ int fr_run_ready(PyObject *module, struct fr_state *state)
 	/* asyncio takes for a coroutine what is registered as one. */
 	PyObject *abc = PyImport_ImportModule("collections.abc");
 	PyObject *coroutine = abc ? PyObject_GetAttrString(abc, "Coroutine") : NULL;
-	PyObject *done = coroutine ?
-	                         PyObject_CallMethod(coroutine, "register", "O", state->run_type) :
-	                         NULL;
+	PyObject *done =
+		coroutine ? PyObject_CallMethod(coroutine, "register", "O", state->run_type) : NULL;
 	Py_XDECREF(abc);
 	Py_XDECREF(coroutine);
 	Py_XDECREF(done);
@@ -493,7 +497,8 @@ PyObject *fr_run_new(struct fr_program *program, struct fr_input *in)
 	if (!run)
 		return NULL;
 	/* All but the match, which the lookup fills, and what lies behind it. */
-	memset((char *)run + sizeof(PyObject), 0, offsetof(struct fr_run, found) - sizeof(PyObject));
+	memset((char *)run + sizeof(PyObject), 0,
+	       offsetof(struct fr_run, found) - sizeof(PyObject));
 	run->program = fr_program_ref(program);
 	run->in = in;
 	run->stage = FR_STAGE_ROUTER;

@@ -50,9 +50,9 @@ PyObject *fr_state_import(struct fr_state *state, enum fr_import which)
 int fr_state_init(struct fr_state *state)
 {
 	struct fr_names *names = &state->names;
-#define X(n) \
-	names->n = PyUnicode_InternFromString(#n); \
-	if (!names->n) \
+#define X(n)                                                                                       \
+	names->n = PyUnicode_InternFromString(#n);                                                 \
+	if (!names->n)                                                                             \
 		return -1;
 	FR_NAMES(X)
 #undef X
