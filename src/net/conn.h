@@ -168,6 +168,8 @@ struct fr_server {
 	size_t nlistening;
 	int reserve_fd; /* given up to refuse a connection when descriptors run out */
 	bool accepting;
+	uint64_t refused_accepts;
+	double last_warning; /* of them: once a second is enough */
 
 	struct fr_link conns;
 	ev_timer sweep;

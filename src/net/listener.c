@@ -26,7 +26,12 @@ static void refuse_one(struct fr_server *s, int fd)
 	if (conn >= 0)
 		close(conn);
 	s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	fr_log(FR_WARNING, "out of file descriptors: a connection was refused");
+	s->refused_accepts++;
+	if (ev_now(s->loop) - s->last_warning >= 1) {
+		s->last_warning = ev_now(s->loop);
+		fr_log(FR_WARNING, "out of file descriptors: %llu connections refused so far",
+		       (unsigned long long)s->refused_accepts);
+	}
 }
 
 static void on_acceptable(struct ev_loop *loop, ev_io *w, int revents)

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -842,6 +843,43 @@ static void test_connection_limit(void **state)
 	close(fd);
 }
 
+/* Without descriptors a connection is refused, not left to wake the loop for ever. */
+static void test_no_descriptors(void **state)
+{
+	struct timeval patience = { 5, 0 };
+	struct world w = { 0 };
+	struct rlimit limit, low;
+	struct sockaddr_in at;
+	int fd = listen_inet(&at), refused, served, next;
+	char byte;
+
+	(void)state;
+	begin(&w, NULL);
+	assert_int_equal(fr_server_listen(w.server, fd), 0);
+	refused = socket(AF_INET, SOCK_STREAM, 0);
+	served = socket(AF_INET, SOCK_STREAM, 0);
+	setsockopt(refused, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	ev_run(w.loop, EVRUN_NOWAIT);
+	next = dup(refused);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = (rlim_t)next;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(connect(refused, (struct sockaddr *)&at, sizeof(at)), 0);
+	ev_run(w.loop, EVRUN_ONCE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(fr_server_counters(w.server)->accepted, 0);
+	assert_int_equal(recv(refused, &byte, 1, 0), 0);
+	assert_int_equal(connect(served, (struct sockaddr *)&at, sizeof(at)), 0);
+	ev_run(w.loop, EVRUN_ONCE);
+	assert_int_equal(fr_server_counters(w.server)->accepted, 1);
+	close(refused);
+	close(served);
+	end(&w);
+	close(fd);
+}
+
 static void test_addresses(void **state)
 {
 	char path[] = "/tmp/fr-net-XXXXXX/s";
@@ -892,7 +930,7 @@ int main(void)
 		cmocka_unit_test(test_client_leaves),      cmocka_unit_test(test_half_close),
 		cmocka_unit_test(test_framing_of_answers), cmocka_unit_test(test_drain),
 		cmocka_unit_test(test_drain_idle),         cmocka_unit_test(test_connection_limit),
-		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_no_descriptors),     cmocka_unit_test(test_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
