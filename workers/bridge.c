@@ -23,6 +23,9 @@ struct fr_bridge_names {
 	PyTypeObject *bridge_type, *step_type;
 };
 
+/* Sending that many bytes without a wait lets others have their turn. */
+#define BURST (1u << 20)
+
 /* What Python holds of a request; outlives it. */
 struct bridge {
 	PyObject_HEAD
@@ -31,6 +34,7 @@ struct bridge {
 	PyObject *receivers, *senders; /* lists of futures */
 	PyObject *scope; /* made once */
 	int64_t left; /* bytes that content-length still announces */
+	size_t burst; /* bytes sent since others had their turn */
 	bool started, completed;
 	bool body_given; /* the end of the request's body */
 	bool head; /* HEAD: no body is written */
@@ -69,7 +73,7 @@ static int receive_try(struct bridge *b, PyObject **ret)
 	struct fr_request *req = b->req;
 	PyObject *body, *message;
 
-	if (!req || !req->x || req->completed) {
+	if (!req || !req->x || req->completed || (req->left && b->body_given)) {
 		*ret = disconnected(n);
 		return *ret ? 1 : -1;
 	}
@@ -278,7 +282,9 @@ static int check_length(struct bridge *b, Py_ssize_t len, bool last)
 	return 0;
 }
 
-/* 1: sent; 0: sent, and the queue is full; -1 and an exception. */
+enum { SENT_GO_ON = 1, SENT_FULL = 0, SENT_YIELD = 2 };
+
+/* Sent, and go on; or wait for the queue; or let others have a turn; -1 and an exception. */
 static int send_part(struct bridge *b, PyObject *message)
 {
 	const struct fr_bridge_names *n = b->sock->names;
@@ -314,8 +320,11 @@ static int send_part(struct bridge *b, PyObject *message)
 		PyErr_NoMemory();
 		rc = -1;
 	} else {
-		rc = rc == 1 && !last ? 0 : 1; /* FR_EPIPE: the client left, nobody is told */
+		b->burst += (size_t)PyBytes_GET_SIZE(body);
+		rc = last ? SENT_GO_ON : rc == 1 ? SENT_FULL : b->burst > BURST ? SENT_YIELD : SENT_GO_ON;
 	}
+	if (rc == SENT_FULL || rc == SENT_YIELD)
+		b->burst = 0;
 out:
 	Py_DECREF(body);
 	Py_XDECREF(more);
@@ -328,8 +337,9 @@ static int send_message(struct bridge *b, PyObject *message)
 	PyObject *type;
 	int same, rc = -1;
 
+	/* The client left: dropped, as servers do.  Who sends without end must not keep the loop. */
 	if (!b->completed && (!b->req || !b->req->x))
-		return 1; /* the client left: dropped, as servers do */
+		return SENT_YIELD;
 	type = PyObject_GetItem(message, n->type);
 	if (!type)
 		return -1;
@@ -350,7 +360,7 @@ out:
 	return rc;
 }
 
-/* 1: done; 0: wait for the queue to drain; -1 and an exception. */
+/* As send_part(). */
 static int send_try(struct bridge *b, struct step *step, PyObject **ret)
 {
 	if (!step->acted) {
@@ -359,8 +369,8 @@ static int send_try(struct bridge *b, struct step *step, PyObject **ret)
 		if (rc < 0)
 			return -1;
 		step->acted = true;
-		if (rc == 0)
-			return 0;
+		if (rc != SENT_GO_ON)
+			return rc;
 	}
 	*ret = Py_NewRef(Py_None);
 	return 1;
@@ -432,6 +442,10 @@ static PySendResult step_am_send(PyObject *object, PyObject *arg, PyObject **ret
 		}
 		rc = self->kind == STEP_RECEIVE ? receive_try(self->bridge, ret) :
 		                                  send_try(self->bridge, self, ret);
+		if (rc == SENT_YIELD) {
+			*ret = Py_NewRef(Py_None);
+			return PYGEN_NEXT;
+		}
 		result = rc > 0 ? PYGEN_RETURN : PYGEN_ERROR;
 		if (rc != 0)
 			break;

@@ -43,7 +43,7 @@ static struct fr_request *request_new(struct fr_socket *s, struct fr_exchange *x
 	req->refs = 1; /* the exchange's */
 	req->body_len = 0;
 	req->stream = req->body_ended = req->paused = req->over = false;
-	req->completed = req->starting = req->listed = false;
+	req->left = req->completed = req->starting = req->listed = false;
 	fr_exchange_set_data(x, req);
 	return req;
 }
@@ -349,6 +349,24 @@ static void on_drain(void *data, struct fr_exchange *x)
 	}
 }
 
+/*
+ * The client sends no more.  It may still read, so answers are written on;
+ * but whoever waits for it to leave is told, as it does nothing else mostly.
+ */
+static void on_half_close(void *data, struct fr_exchange *x)
+{
+	struct fr_request *req = fr_exchange_data(x);
+
+	(void)data;
+	if (!req || req->over)
+		return;
+	req->left = true;
+	if (req->bridge) {
+		fr_gil_take();
+		fr_bridge_wake_receive(req);
+	}
+}
+
 /* The client left while the run goes on: what it still may read is copied. */
 static void on_left(struct fr_request *req, struct fr_exchange *x)
 {
@@ -553,6 +571,7 @@ int fr_socket_init(struct fr_socket *s, struct fr_loop *loop, struct fr_program 
 		         .on_request = on_request,
 		         .on_body = on_body,
 		         .on_drain = on_drain,
+		         .on_half_close = on_half_close,
 		         .on_close = on_close },
 		.loop = loop,
 		.program = fr_program_ref(program),

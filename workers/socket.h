@@ -52,6 +52,7 @@ struct fr_request {
 	bool body_ended;
 	bool paused; /* reading is */
 	bool starting; /* the run's first steps are on the stack */
+	bool left; /* the client sends no more */
 	bool listed; /* in live */
 	bool over; /* the run is */
 	bool completed; /* the whole answer was handed to net */

@@ -1,0 +1,51 @@
+"""An exception in a handler is an answer and a log line, never a dead worker."""
+
+import http.client
+
+import pytest
+from worker_daemon import serving
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("errors"), "worker_errors") as daemon:
+        yield daemon
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("/def", "in a def"), ("/async", "in an async def"), ("/later", "after a wait")],
+)
+def test_exception(daemon, path, words):
+    pid = daemon.json("/pid")
+    for _ in range(12):  # a def may have moved to the loop meanwhile
+        answer = daemon.get(path)
+        assert (answer.status, answer.body) == (500, b"Internal Server Error")
+    daemon.wait_log(f"ValueError: {words}")
+    assert daemon.log.count(f"ValueError: {words}") == 12
+    assert "Traceback (most recent call last)" in daemon.log
+    assert f"GET {path}" in daemon.log
+    assert daemon.json("/pid") == pid
+
+
+@pytest.mark.parametrize("path", ["/exit", "/cancelled"])
+def test_what_is_no_exception(daemon, path):
+    pid = daemon.json("/pid")
+    for _ in range(3):
+        try:
+            assert daemon.get(path).status == 500
+        except (http.client.HTTPException, OSError):
+            pass  # an answer is not owed
+    assert daemon.json("/pid") == pid
+
+
+def test_exception_within_a_stream(daemon):
+    with pytest.raises((http.client.HTTPException, OSError)):
+        daemon.get("/stream")
+    daemon.wait_log("ValueError: in the middle")
+    assert daemon.json("/pid")
+
+
+def test_exception_of_a_task_is_not_lost(daemon):
+    assert daemon.json("/task") == "started"
+    daemon.wait_log("ValueError: in a task that nobody awaits")

@@ -1,0 +1,226 @@
+"""Requests and answers on their way through a worker."""
+
+import hashlib
+import http.client
+import json
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from worker_daemon import APPS, serving
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("http")
+    listen = {"limits": {"body": 64 << 20, "write_queue": 262144}}
+    with serving(folder, "worker_http", **listen) as daemon:
+        yield daemon
+
+
+def read_until_close(connection):
+    data = b""
+    while piece := connection.recv(65536):
+        data += piece
+    return data
+
+
+def wait_seen(daemon, wanted):
+    deadline = time.monotonic() + 5
+    while not (found := [item for item in daemon.json("/seen") if wanted(item)]):
+        assert time.monotonic() < deadline, daemon.json("/seen")
+        time.sleep(0.02)
+    return found
+
+
+def test_keep_alive(daemon):
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=10)
+    for path in ("/", "/async", "/", "/stream", "/async", "/nowhere", "/") * 5:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
+        assert answer.status == (404 if path == "/nowhere" else 200)
+        assert path not in ("/", "/async") or json.loads(body) == {"Hello": "World"}
+        assert not answer.will_close
+    connection.close()
+
+
+def test_pipelining_keeps_the_order(daemon):
+    paths = ["/stream?pieces=2&size=1", "/nowhere", "/", "/async", "/stream?pieces=3&size=1", "/"]
+    with daemon.connect() as connection:
+        for n, path in enumerate(paths):
+            last = "Connection: close\r\n" if n == len(paths) - 1 else ""
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{last}\r\n".encode())
+        data = read_until_close(connection)
+    statuses = [line for line in data.split(b"\r\n") if line.startswith(b"HTTP/1.1 ") or b"}HTTP/1.1 " in line]
+    assert [line.split(b"HTTP/1.1 ")[1][:3] for line in statuses] == [b"200", b"404", b"200", b"200", b"200", b"200"]
+    places = [data.index(b"1\r\nB\r\n"), data.index(b"Not Found"), data.index(b"World"), data.index(b"1\r\nC\r\n")]
+    assert places == sorted(places)
+
+
+def test_http_1_0(daemon):
+    with daemon.connect() as connection:
+        connection.sendall(b"GET /stream?pieces=2&size=3 HTTP/1.0\r\n\r\n")
+        head, body = read_until_close(connection).split(b"\r\n\r\n", 1)
+    assert body == b"AAABBB"
+    assert b"chunked" not in head.lower()
+
+
+@pytest.mark.parametrize("path", ["/sum", "/echo"])
+@pytest.mark.parametrize("size", [0, 1, 65536, 5_000_000])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_bodies(daemon, path, size, chunked):
+    data = os.urandom(size)
+    body = iter([data[: size // 2], data[size // 2 :]]) if chunked else data
+    answer = daemon.request("POST", path, body, {"content-type": "application/octet-stream"})
+    assert answer.status == (422 if path == "/echo" and size == 0 else 200), answer.body
+    if answer.status == 200:
+        told = json.loads(answer.body)
+        assert told["size"] == size
+        assert told["sha256"] == hashlib.sha256(data).hexdigest()
+        assert path == "/echo" or size < 5_000_000 or told["many"]
+
+
+def test_a_slow_body_is_read_as_it_comes(daemon):
+    with daemon.connect() as connection:
+        connection.sendall(b"POST /sum HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\nConnection: close\r\n\r\nabc")
+        time.sleep(0.1)
+        assert daemon.json("/async")
+        connection.sendall(b"def")
+        body = read_until_close(connection).split(b"\r\n\r\n", 1)[1]
+    assert json.loads(body)["sha256"] == hashlib.sha256(b"abcdef").hexdigest()
+
+
+def test_json_body(daemon):
+    value = {"a": list(range(10000)), "b": "ä"}
+    answer = daemon.request("POST", "/json", json.dumps(value), {"content-type": "application/json"})
+    assert json.loads(answer.body) == value
+
+
+def test_expect_continue(daemon):
+    with daemon.connect() as connection:
+        connection.sendall(
+            b"POST /sum HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b"abc")
+        assert b'"size":3' in read_until_close(connection)
+
+
+def test_streaming(daemon):
+    answer = daemon.get("/stream?pieces=100&size=10000")
+    assert answer.headers["transfer-encoding"] == "chunked"
+    assert answer.body == b"".join(bytes([65 + n % 26]) * 10000 for n in range(100))
+
+
+def test_back_pressure(daemon):
+    """A client that does not read stops the application, not the server."""
+    with daemon.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(0.5)
+        sent = daemon.json("/progress")
+        time.sleep(0.2)
+        assert 0 < sent == daemon.json("/progress") < 16 << 20
+    # Its leaving ends the stream, though the generator never waits.
+    time.sleep(0.2)
+    sent = daemon.json("/progress")
+    time.sleep(0.2)
+    assert daemon.json("/progress") == sent
+
+
+def test_files_and_head(daemon):
+    answer = daemon.get("/file")
+    assert answer.body == (APPS / "worker_http.py").read_bytes()
+    assert int(answer.headers["content-length"]) == len(answer.body)
+    assert daemon.request("HEAD", "/").status == 405
+
+
+def test_answers_that_are_not_json(daemon):
+    answer = daemon.get("/cookie")
+    assert answer.body == b"ok"
+    assert [value[:3] for name, value in answer.getheaders() if name == "set-cookie"] == ["a=1", "b=2"]
+    empty = daemon.get("/empty")
+    assert (empty.status, empty.body, empty.headers["content-length"]) == (204, b"", None)
+
+
+def test_header_that_would_split_the_answer(daemon):
+    answer = daemon.get("/header?value=a%0d%0ax-evil:%20b")
+    assert answer.status == 500
+    assert "x-evil" not in answer.headers
+    assert daemon.get("/header?value=good").headers["x-value"] == "good"
+
+
+def test_background_task_runs_after_the_answer(daemon):
+    assert daemon.json("/background") == "sent"
+    wait_seen(daemon, lambda item: item == "background")
+
+
+def test_disconnect_is_told(daemon):
+    with daemon.connect() as connection:
+        connection.sendall(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(0.1)
+    wait_seen(daemon, lambda item: item == "left")
+
+
+def test_scope(daemon):
+    scope = daemon.json("/scope?a=%20b&c")
+    assert scope.pop("headers")[0] == ["host", f"127.0.0.1:{daemon.port}"]
+    assert scope == {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "server": ["127.0.0.1", daemon.port],
+        "client": ["127.0.0.1", True],
+        "scheme": "http",
+        "root_path": "",
+        "path": "/scope",
+        "raw_path": "/scope",
+        "query_string": "a=%20b&c",
+        "method": "GET",
+    }
+
+
+def test_mounted_application(daemon):
+    for body in (b"", b"abc", os.urandom(300_000)):
+        answer = daemon.request("POST", "/raw/?body", body)
+        assert (answer.status, answer.body) == (200, body[::-1])
+        assert answer.headers["x-upper"] == "1"
+
+
+@pytest.mark.parametrize("what", ["silent", "early"])
+def test_mounted_application_that_does_not_answer(daemon, what):
+    assert daemon.get(f"/raw/?{what}").status == 500
+    assert daemon.json("/async")
+
+
+def test_mounted_application_that_sends_too_much(daemon):
+    with pytest.raises((http.client.HTTPException, OSError)):
+        daemon.get("/raw/?longer")
+    daemon.wait_log("longer than Content-Length")
+    assert daemon.json("/async")
+
+
+def test_messages_after_the_answer(daemon):
+    assert daemon.get("/raw/?after").body == b"ok"
+    wait_seen(daemon, lambda item: item == "http.disconnect")
+    wait_seen(daemon, lambda item: "after response already completed" in str(item))
+
+
+def test_unix_socket(tmp_path):
+    path = tmp_path / "socket"
+    with serving(tmp_path, "worker_http") as first:
+        port = first.port
+    with serving(tmp_path, "worker_http", listen=[f"127.0.0.1:{port}", f"unix:{path}"]) as daemon:
+        daemon.port = port
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(10)
+            connection.connect(str(path))
+            connection.sendall(b"GET /scope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            body = read_until_close(connection).split(b"\r\n\r\n", 1)[1]
+    scope = json.loads(body)
+    assert scope["client"] is None
+    assert scope["server"] == [str(path), None]
+    assert not Path(path).exists()

@@ -1,0 +1,207 @@
+"""Start and end of a worker."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+from worker_daemon import FASTRAPID, Daemon, serving
+
+
+def run_app(folder, source, *options, **conf):
+    """A daemon for an application of which the test has the source."""
+    (folder / "own.py").write_text(source)
+    return Daemon(folder, "own", app_dir=str(folder), **conf)
+
+
+def fails(daemon):
+    assert daemon.process.wait(30) != 0
+    return daemon.log
+
+
+def test_sigterm_lets_requests_end(tmp_path):
+    source = """
+import asyncio
+from fastrapi import FastrAPI
+app = FastrAPI()
+@app.get("/slow")
+async def slow():
+    await asyncio.sleep(1)
+    return "done"
+"""
+    daemon = run_app(tmp_path, source).wait_ready()
+    results = []
+    thread = threading.Thread(target=lambda: results.append(daemon.json("/slow")))
+    thread.start()
+    time.sleep(0.3)
+    assert daemon.stop() == 0
+    thread.join()
+    assert results == ["done"]
+
+
+def test_drain_has_an_end(tmp_path):
+    source = """
+import asyncio
+from fastrapi import FastrAPI
+app = FastrAPI()
+@app.get("/stuck")
+async def stuck():
+    try:
+        await asyncio.sleep(600)
+    except asyncio.CancelledError:
+        print("cancelled", flush=True)
+        raise
+"""
+    daemon = run_app(tmp_path, source, timeouts={"drain": 0.5}).wait_ready()
+    with daemon.connect() as connection:
+        connection.sendall(b"GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(0.3)
+        begin = time.monotonic()
+        daemon.stop()
+    assert time.monotonic() - begin < 8
+    assert "cancelled" in daemon.log
+
+
+def test_workers_end_with_the_master(tmp_path):
+    daemon = Daemon(tmp_path, "worker_http", workers=2).wait_ready()
+    workers = daemon.workers()
+    assert len(workers) == 2
+    daemon.process.kill()
+    daemon.process.wait()
+    deadline = time.monotonic() + 5
+    while [pid for pid in workers if os.path.exists(f"/proc/{pid}")]:
+        assert time.monotonic() < deadline, daemon.log
+        time.sleep(0.05)
+
+
+def test_a_signal_to_a_worker_alone_is_noticed(tmp_path):
+    daemon = Daemon(tmp_path, "worker_http").wait_ready()
+    (worker,) = daemon.workers()
+    os.kill(worker, signal.SIGINT)  # as a terminal sends it to the whole group
+    assert daemon.json("/pid") == worker
+    daemon.stop()
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("import fastrapi\nx = 1 / 0\n", "ZeroDivisionError"),
+        ("app = 5\n", "no FastrAPI application"),
+        ("async def app(scope, receive, send): ...\n", "any other ASGI application"),
+        ("import sys\nsys.exit(3)\n", "ended the process while it was imported"),
+        ("from fastrapi import FastrAPI\n", "has no attribute 'app'"),
+        ("def f(:\n", "SyntaxError"),
+    ],
+)
+def test_an_application_that_can_not_be_loaded(tmp_path, source, words):
+    assert words in fails(run_app(tmp_path, source))
+
+
+def test_lifespan_that_fails(tmp_path):
+    source = """
+from contextlib import asynccontextmanager
+from fastrapi import FastrAPI
+@asynccontextmanager
+async def lifespan(app):
+    raise ValueError("no database")
+    yield
+app = FastrAPI(lifespan=lifespan)
+"""
+    log = fails(run_app(tmp_path, source))
+    assert "ValueError: no database" in log
+    assert "Traceback" in log
+
+
+def test_an_application_that_differs_between_loader_and_worker(tmp_path):
+    source = """
+import os
+from fastrapi import FastrAPI
+app = FastrAPI()
+@app.get("/" + os.environ["FASTRAPID_ROLE"])
+async def differs():
+    return None
+"""
+    log = fails(run_app(tmp_path, source))
+    assert "/worker" in log and "/loader" in log and "path" in log
+
+
+def test_prints_at_import_do_no_harm(tmp_path):
+    source = """
+import os, sys
+print("{not a manifest", flush=True)
+os.write(1, b"nor this")
+from fastrapi import FastrAPI
+app = FastrAPI()
+@app.get("/")
+async def root():
+    return sys.flags.hash_randomization
+"""
+    daemon = run_app(tmp_path, source).wait_ready()
+    assert daemon.get("/").status == 200
+    assert daemon.stop() == 0
+    assert "{not a manifest" in daemon.log
+
+
+def test_routes_added_in_lifespan(tmp_path):
+    source = """
+from contextlib import asynccontextmanager
+from fastrapi import FastrAPI
+@asynccontextmanager
+async def lifespan(app):
+    @app.get("/late/{n}")
+    async def late(n: int):
+        return n
+    yield
+app = FastrAPI(lifespan=lifespan)
+"""
+    daemon = run_app(tmp_path, source).wait_ready()
+    assert daemon.json("/late/3") == 3
+    assert daemon.stop() == 0
+
+
+def test_another_python_is_refused(tmp_path):
+    fake = tmp_path / "python"
+    fake.write_text("#!/bin/sh\nprintf 3.9\n")
+    fake.chmod(0o755)
+    log = fails(run_app(tmp_path, "", python=str(fake)))
+    assert "is Python 3.9, but this fastrapid was built for" in log
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_privileges_are_dropped(tmp_path):
+    source = """
+import os
+from fastrapi import FastrAPI
+app = FastrAPI()
+at_import = [os.getuid(), os.getgid(), os.getgroups()]
+@app.get("/")
+async def ids():
+    return at_import
+"""
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o755)
+    daemon = run_app(tmp_path, source, user="nobody", group="nogroup").wait_ready()
+    uid, gid, groups = daemon.json("/")
+    assert (uid, gid, groups) == (65534, 65534, [65534])
+    assert daemon.stop() == 0
+
+
+def test_version_names_the_interpreter():
+    out = subprocess.run([FASTRAPID, "--version"], capture_output=True, text=True, check=True).stdout
+    assert "Python" in out
+
+
+def test_nothing_is_left(tmp_path):
+    """Requests of every kind leave no descriptor behind."""
+    with serving(tmp_path, "worker_http") as daemon:
+        (worker,) = daemon.workers()
+        counts = []
+        for _ in range(3):
+            for path in ("/", "/async", "/stream", "/file", "/nowhere", "/raw/?silent", "/scope") * 10:
+                daemon.get(path)
+            time.sleep(0.2)
+            counts.append(len(os.listdir(f"/proc/{worker}/fd")))
+        assert counts[0] == counts[1] == counts[2]
