@@ -102,6 +102,7 @@ def start_daemon(app: str, log: Path, app_dir: Path = APPS, **extra: str) -> Ser
                 "workers": 1,
                 # Above what the cases send: what a limit does is not compared.
                 "limits": {"uri": 65536, "header_bytes": 131072},
+                **json.loads(os.environ.get("FASTRAPI_DIFF_CONF", "{}")),
             }
         )
     )

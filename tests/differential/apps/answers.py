@@ -525,7 +525,7 @@ def injected_headers(response: Response):
     response.headers["X-Latin"] = "caf\xe9"
     response.set_cookie("c", "v", httponly=True, max_age=60, samesite="strict")
     response.set_cookie("d", 'quo"ted; x')
-    response.delete_cookie("e")
+    response.set_cookie("e", "", max_age=0)
     return {"a": 1}
 
 
