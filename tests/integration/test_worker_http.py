@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import time
-from pathlib import Path
 
 import pytest
 from worker_daemon import APPS, serving
@@ -211,16 +210,15 @@ def test_messages_after_the_answer(daemon):
 
 def test_unix_socket(tmp_path):
     path = tmp_path / "socket"
-    with serving(tmp_path, "worker_http") as first:
-        port = first.port
-    with serving(tmp_path, "worker_http", listen=[f"127.0.0.1:{port}", f"unix:{path}"]) as daemon:
-        daemon.port = port
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(10)
-            connection.connect(str(path))
-            connection.sendall(b"GET /scope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            body = read_until_close(connection).split(b"\r\n\r\n", 1)[1]
+    with (
+        serving(tmp_path, "worker_http", [f"unix:{path}"]),
+        socket.socket(socket.AF_UNIX) as connection,
+    ):
+        connection.settimeout(10)
+        connection.connect(str(path))
+        connection.sendall(b"GET /scope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        body = read_until_close(connection).split(b"\r\n\r\n", 1)[1]
     scope = json.loads(body)
     assert scope["client"] is None
     assert scope["server"] == [str(path), None]
-    assert not Path(path).exists()
+    assert not path.exists()

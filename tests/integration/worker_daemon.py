@@ -24,14 +24,14 @@ def free_port():
 class Daemon:
     """A daemon that serves; `log` is what it has written so far."""
 
-    def __init__(self, folder, app, **conf):
+    def __init__(self, folder, app, also_listen=(), **conf):
         self.port = free_port()
         self.conf = folder / "fastrapi.conf"
         self.log_file = folder / "log"
         settings = {
             "app": f"{app}:app",
             "app_dir": str(APPS),
-            "listen": [f"127.0.0.1:{self.port}"],
+            "listen": [f"127.0.0.1:{self.port}", *also_listen],
             "workers": 1,
             **conf,
         }
@@ -103,9 +103,9 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def serving(folder, app, **conf):
+def serving(folder, app, also_listen=(), **conf):
     """A daemon that is ready, and afterwards ended; it must end well, and leave nothing."""
-    daemon = Daemon(folder, app, **conf)
+    daemon = Daemon(folder, app, also_listen, **conf)
     try:
         daemon.wait_ready()
         workers = daemon.workers()

@@ -1,8 +1,8 @@
 """`def` handlers that need a thread, and some that do not."""
 
+import _thread
 import asyncio
 import os
-import _thread
 import threading
 import time
 import urllib.request
