@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -483,6 +484,25 @@ static void test_pid_file_and_log_file(void **state)
 	nobody_left();
 }
 
+/* Until nobody answers on the socket: a worker outlives a killed master by a moment. */
+static void wait_for_silence(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int refused = 0;
+
+	memcpy(sun.sun_path, sock_path, sizeof sock_path);
+	for (int i = 0; i < 1000 && !refused; i++) {
+		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+		assert_true(fd >= 0);
+		refused = connect(fd, (struct sockaddr *)&sun, sizeof sun) < 0 && errno == ECONNREFUSED;
+		close(fd);
+		if (!refused)
+			nap();
+	}
+	assert_true(refused);
+}
+
 static void test_address_in_use(void **state)
 {
 	pid_t first = daemon_of("fake:ok", "1"), second;
@@ -497,6 +517,7 @@ static void test_address_in_use(void **state)
 	assert_int_equal(access(sock_path, F_OK), 0);
 	kill(first, SIGKILL);
 	exit_code(first);
+	wait_for_silence();
 	second = daemon_of("fake:ok", "1"); /* the file that the first one left is stale */
 	wait_for("ready:");
 	kill(second, SIGTERM);
