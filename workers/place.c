@@ -434,20 +434,57 @@ void fr_place_probe(PyObject *thunk)
 
 /* ---- on the loop's thread ---- */
 
-static void check_inline(struct fr_program *program, uint32_t index, uint64_t ns)
+/* What one run on the loop's thread took; cpu and waits only while the callable is watched. */
+struct cost {
+	uint64_t wall_ns, cpu_ns;
+	long waits; /* voluntary context switches */
+};
+
+static void cost_begin(const struct fr_place *place, struct cost *cost)
+{
+	*cost = (struct cost){ 0 };
+	if (place && place->watched > 0) {
+		struct rusage usage;
+		getrusage(RUSAGE_THREAD, &usage);
+		cost->waits = usage.ru_nvcsw;
+		cost->cpu_ns = now(CLOCK_THREAD_CPUTIME_ID);
+	}
+	cost->wall_ns = now(CLOCK_MONOTONIC);
+}
+
+static void cost_end(const struct fr_place *place, struct cost *cost)
+{
+	cost->wall_ns = now(CLOCK_MONOTONIC) - cost->wall_ns;
+	if (place && place->watched > 0) {
+		struct rusage usage;
+		cost->cpu_ns = now(CLOCK_THREAD_CPUTIME_ID) - cost->cpu_ns;
+		getrusage(RUSAGE_THREAD, &usage);
+		cost->waits = usage.ru_nvcsw - cost->waits;
+	}
+}
+
+/*
+ * A long time may be the machine's doing, which gave the processor to others.
+ * So the first one that is not very long only has the next runs watched for
+ * what they themselves do.
+ */
+static void check_inline(struct fr_program *program, uint32_t index, const struct cost *cost)
 {
 	struct fr_place *place = &program->places[index];
+	bool watched = place->watched > 0;
+	uint64_t ns = cost->wall_ns;
 	add_run(place, ns);
+	if (watched)
+		place->watched--;
 	if (program->placement != FR_PLACE_AUTO)
 		return;
 	if (atomic_load_explicit(&place->blocked, memory_order_relaxed)) {
 		settle(program, index, FR_PLACED_THREADS, "it does input and output");
 	} else if (ns > FR_PLACE_LONG_NS) {
-		place->longs++;
-		if (place->longs >= 2 || ns > FR_PLACE_LONG_NS * 10)
+		if (watched ? cost->waits > 0 || cost->cpu_ns > FR_PLACE_LONG_NS : ns > FR_PLACE_LONG_NS * 10)
 			settle(program, index, FR_PLACED_THREADS, "it held up the loop");
 		else
-			settle(program, index, FR_PLACED_PROBATION, "it held up the loop once");
+			place->watched = FR_PLACE_WATCH;
 	}
 }
 
@@ -472,12 +509,13 @@ static int inlined(struct fr_program *program, uint32_t index, PyObject *loop,
 	}
 	if (hidden || loop == Py_None) {
 		current = index < program->nplaces ? &program->places[index] : NULL;
-		uint64_t begun = now(CLOCK_MONOTONIC);
+		struct cost cost;
+		cost_begin(current, &cost);
 		result = perform(kind, callable, args, nargs, kwnames);
-		uint64_t ns = now(CLOCK_MONOTONIC) - begun;
+		cost_end(current, &cost);
 		current = before;
 		if (index < program->nplaces)
-			check_inline(program, index, ns);
+			check_inline(program, index, &cost);
 	}
 	PyObject *exc = result ? NULL : fr_exc_take();
 	if (hidden) {

@@ -21,6 +21,7 @@
 #define FR_PLACE_WAIT_NS                                                                           \
 	200000 /* how long the loop waits for a run on probation, and what is short */
 #define FR_PLACE_LONG_NS 5000000 /* a run on the loop may take this long */
+#define FR_PLACE_WATCH 1000 /* runs that are watched closely after one that took longer */
 
 enum fr_place_state { FR_PLACED_PROBATION = 0, FR_PLACED_INLINE = 1, FR_PLACED_THREADS = 2 };
 
@@ -29,6 +30,7 @@ struct fr_place {
 	uint32_t shorts; /* in a row */
 	uint32_t longs;
 	uint32_t probed; /* runs on probation */
+	uint32_t watched; /* runs on the loop that are still to be watched closely */
 	uint64_t runs;
 	uint64_t max_ns;
 	_Atomic uint32_t blocked; /* the audit hook saw it do I/O, or wait */
