@@ -530,3 +530,36 @@ def test_app_is_freed() -> None:
     del app
     gc.collect()
     assert reference() is None
+
+
+@pytest.mark.filterwarnings("ignore:The `root_path` parameter")
+@pytest.mark.parametrize(
+    ("own", "servers", "path", "expected"),
+    [
+        ("", "", "/x", "/x"),
+        ("", "/api", "/api/x", "/x"),
+        ("", "/api", "/x", "/x"),
+        ("", "/api", "/apix", 404),
+        ("", "/api", "/api/x/", "http://h/api/x"),
+        ("/api", "", "/api/x", "/x"),
+        ("/api", "/other", "/api/x", "/x"),
+        ("", "", "", 404),
+        ("", "", "*", 404),
+        ("", "", "//", 404),
+    ],
+)
+def test_root_path(own: str, servers: str, path: str, expected: Any) -> None:
+    app = FastrAPI(root_path=own)
+
+    @app.get("/x")
+    async def endpoint(request: Request) -> str:
+        return request.scope["route"].path
+
+    sent = asyncio.run(ask(app, path, root_path=servers, server=("h", 80), scheme="http"))
+    status, body = answer(sent)
+    if expected == 404:
+        assert status == 404
+    elif status == 307:
+        assert (b"location", expected.encode()) in sent[0]["headers"]
+    else:
+        assert (status, body) == (200, f'"{expected}"'.encode())
