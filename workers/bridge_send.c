@@ -1,0 +1,268 @@
+/* What an ASGI application sends: heads and pieces of answers. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "workers/bridge.h"
+
+static bool is_token(const char *p, size_t len, const char *token)
+{
+	return len == strlen(token) && memcmp(p, token, len) == 0;
+}
+
+/* The field's name in lower case: itself, or a copy (from malloc) in *ret_copy. */
+static int lower_name(struct fr_field *field, char **ret_copy)
+{
+	char *copy;
+	size_t i;
+
+	*ret_copy = NULL;
+	for (i = 0; i < field->name.len; i++)
+		if (field->name.p[i] >= 'A' && field->name.p[i] <= 'Z')
+			break;
+	if (i == field->name.len)
+		return 0;
+	copy = malloc(field->name.len);
+	if (!copy) {
+		PyErr_NoMemory();
+		return -1;
+	}
+	for (i = 0; i < field->name.len; i++) {
+		char c = field->name.p[i];
+		copy[i] = c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
+	}
+	field->name.p = copy;
+	*ret_copy = copy;
+	return 0;
+}
+
+static int parse_length(struct fr_bridge *b, const struct fr_field *field)
+{
+	int64_t value = 0;
+
+	for (size_t i = 0; i < field->value.len; i++) {
+		char c = field->value.p[i];
+		if (c < '0' || c > '9' || value > INT64_MAX / 10 - 1) {
+			PyErr_SetString(PyExc_RuntimeError, "Invalid Content-Length.");
+			return -1;
+		}
+		value = value * 10 + (c - '0');
+	}
+	b->left = value;
+	return 0;
+}
+
+struct fields {
+	struct fr_field *list;
+	char **copies;
+	size_t count;
+	bool length, chunked;
+};
+
+static void fields_fini(struct fields *f)
+{
+	for (size_t i = 0; i < f->count; i++)
+		free(f->copies[i]);
+	PyMem_Free(f->list);
+	PyMem_Free(f->copies);
+}
+
+/* One pair of bytes of a message's headers. */
+static int fields_add(struct fr_bridge *b, struct fields *f, PyObject *pair)
+{
+	struct fr_field field;
+	PyObject *items = PySequence_Fast(pair, "a header must be a pair of bytes");
+	char *copy = NULL;
+	int rc = -1;
+
+	if (!items)
+		return -1;
+	if (PySequence_Fast_GET_SIZE(items) != 2 || !PyBytes_Check(PySequence_Fast_GET_ITEM(items, 0)) ||
+	    !PyBytes_Check(PySequence_Fast_GET_ITEM(items, 1))) {
+		PyErr_SetString(PyExc_TypeError, "a header must be a pair of bytes");
+		goto out;
+	}
+	field.name.p = PyBytes_AS_STRING(PySequence_Fast_GET_ITEM(items, 0));
+	field.name.len = (size_t)PyBytes_GET_SIZE(PySequence_Fast_GET_ITEM(items, 0));
+	field.value.p = PyBytes_AS_STRING(PySequence_Fast_GET_ITEM(items, 1));
+	field.value.len = (size_t)PyBytes_GET_SIZE(PySequence_Fast_GET_ITEM(items, 1));
+	if (lower_name(&field, &copy) < 0)
+		goto out;
+	rc = 0;
+	if (is_token(field.name.p, field.name.len, "transfer-encoding")) {
+		f->chunked = true; /* net writes it, and does it */
+		free(copy);
+		goto out;
+	}
+	if (is_token(field.name.p, field.name.len, "content-length")) {
+		f->length = true;
+		rc = parse_length(b, &field);
+	}
+	f->list[f->count] = field;
+	f->copies[f->count++] = copy;
+out:
+	Py_DECREF(items); /* the message keeps what the field points to */
+	return rc;
+}
+
+/* A tuple of the message's headers, each pair a tuple of its own: so nothing moves meanwhile. */
+static PyObject *headers_of(const struct fr_bridge_names *n, PyObject *message)
+{
+	PyObject *headers = PyObject_GetItem(message, n->headers), *tuple;
+
+	if (!headers) {
+		if (!PyErr_ExceptionMatches(PyExc_KeyError))
+			return NULL;
+		PyErr_Clear();
+		return PyTuple_New(0);
+	}
+	tuple = PySequence_Tuple(headers);
+	Py_DECREF(headers);
+	return tuple;
+}
+
+/* 1: sent; -1 and an exception. */
+static int send_start(struct fr_bridge *b, PyObject *message)
+{
+	const struct fr_bridge_names *n = b->sock->names;
+	struct fr_request *req = b->req;
+	struct fields f = { 0 };
+	PyObject *status = PyObject_GetItem(message, n->status), *headers = NULL;
+	enum fr_framing framing = FR_FRAMING_LENGTH;
+	Py_ssize_t count;
+	long code;
+	int rc = -1;
+
+	if (!status || !(headers = headers_of(n, message)))
+		goto out;
+	code = PyLong_AsLong(status);
+	if (code == -1 && PyErr_Occurred())
+		goto out;
+	if (code < 100 || code > 999) {
+		PyErr_Format(PyExc_RuntimeError, "Invalid HTTP status: %ld", code);
+		goto out;
+	}
+	count = PyTuple_GET_SIZE(headers);
+	f.list = PyMem_New(struct fr_field, count + 1);
+	f.copies = PyMem_New(char *, count + 1);
+	if (!f.list || !f.copies) {
+		PyErr_NoMemory();
+		goto out;
+	}
+	b->left = 0;
+	for (Py_ssize_t i = 0; i < count; i++)
+		if (fields_add(b, &f, PyTuple_GET_ITEM(headers, i)) < 0)
+			goto out;
+	b->head = req->in.method == FR_HEAD;
+	b->chunked = f.chunked || (!f.length && !b->head && code != 204 && code != 304);
+	if (b->chunked && !b->head)
+		framing = FR_FRAMING_CHUNKED;
+	rc = fr_exchange_start(req->x, (unsigned)code, f.list, f.count, framing);
+	if (rc == FR_EINVAL)
+		PyErr_SetString(PyExc_RuntimeError, "Invalid HTTP header name or value.");
+	else if (rc == FR_ENOMEM)
+		PyErr_NoMemory();
+	rc = PyErr_Occurred() ? -1 : 1;
+	if (rc > 0)
+		b->started = true;
+out:
+	fields_fini(&f);
+	Py_XDECREF(status);
+	Py_XDECREF(headers);
+	return rc;
+}
+
+/* Accounts for len more bytes of the answer against its content-length. */
+static int check_length(struct fr_bridge *b, Py_ssize_t len, bool last)
+{
+	if (b->head) {
+		b->left = 0;
+	} else if (!b->chunked) {
+		if (len > b->left) {
+			PyErr_SetString(PyExc_RuntimeError, "Response content longer than Content-Length");
+			return -1;
+		}
+		b->left -= len;
+	}
+	if (last && !b->chunked && b->left != 0) {
+		PyErr_SetString(PyExc_RuntimeError, "Response content shorter than Content-Length");
+		return -1;
+	}
+	return 0;
+}
+
+/* An enum fr_sent, or -1 and an exception. */
+static int send_part(struct fr_bridge *b, PyObject *message)
+{
+	const struct fr_bridge_names *n = b->sock->names;
+	struct fr_request *req = b->req;
+	PyObject *body = PyObject_GetItem(message, n->body), *more = NULL;
+	int last, rc = -1;
+
+	if (!body && PyErr_ExceptionMatches(PyExc_KeyError)) {
+		PyErr_Clear();
+		body = Py_NewRef(n->empty);
+	}
+	if (body && !PyBytes_CheckExact(body))
+		Py_SETREF(body, PyBytes_FromObject(body));
+	if (!body)
+		return -1;
+	more = PyObject_GetItem(message, n->more_body);
+	if (!more && PyErr_ExceptionMatches(PyExc_KeyError)) {
+		PyErr_Clear();
+		more = Py_NewRef(Py_False);
+	}
+	last = more ? PyObject_Not(more) : -1;
+	if (last < 0 || check_length(b, PyBytes_GET_SIZE(body), last) < 0)
+		goto out;
+	if (b->head)
+		Py_SETREF(body, Py_NewRef(n->empty));
+	b->completed = last;
+	rc = 0;
+	if (last || PyBytes_GET_SIZE(body) > 0)
+		rc = fr_request_write(req, body, last);
+	if (last)
+		fr_bridge_wake_receive(req);
+	if (rc == FR_ENOMEM) {
+		PyErr_NoMemory();
+		rc = -1;
+	} else {
+		b->burst += (size_t)PyBytes_GET_SIZE(body);
+		rc = last ? FR_SENT_GO_ON : rc == 1 ? FR_SENT_FULL : b->burst > FR_BRIDGE_BURST ? FR_SENT_YIELD : FR_SENT_GO_ON;
+	}
+	if (rc == FR_SENT_FULL || rc == FR_SENT_YIELD)
+		b->burst = 0;
+out:
+	Py_DECREF(body);
+	Py_XDECREF(more);
+	return rc;
+}
+
+int fr_bridge_message(struct fr_bridge *b, PyObject *message)
+{
+	const struct fr_bridge_names *n = b->sock->names;
+	PyObject *type;
+	int same, rc = -1;
+
+	/* The client left: dropped, as servers do.  Who sends without end must not keep the loop. */
+	if (!b->completed && (!b->req || !b->req->x))
+		return FR_SENT_YIELD;
+	type = PyObject_GetItem(message, n->type);
+	if (!type)
+		return -1;
+	if (b->completed) {
+		PyErr_Format(PyExc_RuntimeError,
+		             "Unexpected ASGI message '%S' sent, after response already completed.", type);
+		goto out;
+	}
+	same = PyObject_RichCompareBool(type, b->started ? n->part : n->start, Py_EQ);
+	if (same == 0)
+		PyErr_Format(PyExc_RuntimeError, "Expected ASGI message '%U', but got '%S'.",
+		             b->started ? n->part : n->start, type);
+	if (same <= 0)
+		goto out;
+	rc = b->started ? send_part(b, message) : send_start(b, message);
+out:
+	Py_DECREF(type);
+	return rc;
+}
