@@ -512,12 +512,14 @@ PyObject *fr_run_new(struct fr_program *program, struct fr_input *in)
 
 bool fr_run_needs_task(struct fr_run *run)
 {
+	/* Middleware comes before the route: a mounted application's match would change its scope. */
+	if (run->program->image->app_flags & FR_APP_WRAPPED && !run->in->routed)
+		return true;
 	if (!run->looked_up && fr_run_lookup(run) < 0) {
 		PyErr_Clear(); /* it comes up again when the run starts */
 		return true;
 	}
-	if (!run->route || run->route->kind != FR_ROUTE_PLAN ||
-	    (run->program->image->app_flags & FR_APP_WRAPPED && !run->in->routed))
+	if (!run->route || run->route->kind != FR_ROUTE_PLAN)
 		return true;
 	for (uint32_t i = 0; i < run->route->steps.count; i++) {
 		const struct fr_step *step = &run->steps[i];
