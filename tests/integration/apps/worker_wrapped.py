@@ -38,8 +38,9 @@ app.mount("/raw", raw)
 
 @app.middleware("http")
 async def tag(request: Request, call_next):
+    seen = request.scope["root_path"] + request.scope["path"]
     answer = await call_next(request)
-    answer.headers["x-seen"] = request.scope["root_path"] + request.scope["path"]
+    answer.headers["x-seen"] = seen
     return answer
 
 
