@@ -157,6 +157,7 @@ static int send_start(struct fr_bridge *b, PyObject *message)
 	b->chunked = f.chunked || (!f.length && !b->head && code != 204 && code != 304);
 	if (b->chunked && !b->head)
 		framing = FR_FRAMING_CHUNKED;
+	req->status = (unsigned)code;
 	rc = fr_exchange_start(req->x, (unsigned)code, f.list, f.count, framing);
 	if (rc == FR_EINVAL)
 		PyErr_SetString(PyExc_RuntimeError, "Invalid HTTP header name or value.");

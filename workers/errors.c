@@ -1,11 +1,20 @@
 /*
  * Exceptions as text, and the exceptions that the executor makes itself.
  */
+#include "workers/errors.h"
+
 #include "workers/exec.h"
 
 #include <string.h>
 
 #include "base/log.h"
+
+static fr_error_fn *observer;
+
+void fr_error_observe(fr_error_fn *fn)
+{
+	observer = fn;
+}
 
 /* errors, body, route, method and root path as _runtime.errors wants them. */
 static PyObject *make(struct fr_run *run, PyObject *fn, PyObject *what, PyObject *body)
@@ -77,5 +86,8 @@ void fr_error_log(struct fr_run *run, PyObject *exc, const char *what)
 	            route ? fr_str_in(image, route->endpoint) : "no route",
 	            route ? (int)route->file.len : 0, route ? fr_str_in(image, route->file) : "",
 	            route ? route->line : 0);
+	if (observer)
+		observer(run->program, route ? run->found.route : FR_NONE32, in, exc, p,
+		         (size_t)len);
 	Py_XDECREF(text);
 }

@@ -13,6 +13,7 @@
 #include "net/server.h"
 #include "shm/builder.h"
 #include "shm/verify.h"
+#include "workers/board.h"
 #include "workers/entry.h"
 #include "workers/gil.h"
 #include "workers/interp.h"
@@ -41,6 +42,7 @@ struct worker {
 	struct fr_lifespan lifespan;
 	struct fr_socket socket;
 	struct fr_server *server;
+	struct fr_wboard board; /* slot NULL: there is none */
 	struct fr_program *program;
 	PyObject *app;
 	ev_signal term, interrupt, quit;
@@ -130,6 +132,7 @@ static void begin_stop(struct worker *w, double drain)
 		return;
 	}
 	w->phase = PHASE_DRAINING;
+	fr_wboard_state(&w->board, FR_BOARD_DRAINING);
 	w->deadline = ev_now(w->loop.ev) + drain;
 	fr_server_drain(w->server, drain < IDLE_GRACE ? drain : IDLE_GRACE, on_empty, w);
 	ev_timer_start(w->loop.ev, &w->watch);
@@ -369,6 +372,10 @@ static int listen_all(struct worker *w)
 		PyErr_NoMemory();
 		return -1;
 	}
+	if (w->board.slot) {
+		w->board.server = w->server;
+		w->socket.board = &w->board;
+	}
 	for (size_t i = 0; i < w->heritage->nlisteners; i++) {
 		int rc = fr_server_listen(w->server, w->heritage->listeners[i].fd);
 
@@ -393,6 +400,7 @@ static int serve(struct worker *w)
 	    listen_all(w) < 0)
 		return -1;
 	w->phase = PHASE_SERVING;
+	fr_wboard_state(&w->board, FR_BOARD_SERVING);
 	report(w, FR_REPORT_READY, "", 0);
 	fr_log(FR_INFO, "worker %u of generation %u is ready", w->heritage->worker,
 	       w->heritage->generation);
@@ -451,12 +459,16 @@ static void on_alarm(int signal)
 
 static void end(struct worker *w)
 {
+	fr_wboard_publish(&w->board);
+	w->board.server = NULL;
 	if (w->server)
 		fr_server_free(w->server);
 	w->server = NULL;
 	if (fr_lifespan_stop(&w->lifespan, w->heritage->config->timeouts.drain) < 0)
 		log_python("lifespan shutdown failed");
 	stop_watchers(w);
+	if (w->board.slot)
+		fr_wboard_stop(&w->board, w->loop.ev);
 	signal(SIGALRM, on_alarm);
 	alarm(FINALIZE_TIME);
 	close_loop(w);
@@ -481,6 +493,8 @@ int fr_worker_main(const struct fr_heritage *heritage)
 	int code;
 
 	reset_signals();
+	if (heritage->board)
+		fr_wboard_init(&w.board, heritage->board, heritage->worker, heritage->generation);
 	if (fr_interp_drop(config->user, config->group, &diag) < 0 || open_image(&w, &diag) < 0)
 		return fail_diag(&w, &diag, EXIT_APP);
 	if (fr_place_audit() < 0 || fr_interp_start(&interp, &diag) < 0)
@@ -491,6 +505,8 @@ int fr_worker_main(const struct fr_heritage *heritage)
 	if (fr_loop_init(&w.loop) < 0)
 		return fail_python(&w);
 	start_watchers(&w);
+	if (w.board.slot)
+		fr_wboard_start(&w.board, w.loop.ev, w.program);
 	if (serve(&w) < 0) {
 		if (w.stop && w.phase == PHASE_STARTING)
 			PyErr_Clear(); /* told to end before it was ready */

@@ -535,6 +535,11 @@ bool fr_run_needs_task(struct fr_run *run)
 	return false;
 }
 
+uint32_t fr_run_route(const struct fr_run *run)
+{
+	return run->looked_up && run->route ? run->found.route : FR_NONE32;
+}
+
 enum fr_run_state fr_run_start(struct fr_run *run)
 {
 	if (!ready_to_go(run))

@@ -65,6 +65,12 @@ struct fr_transport {
 	int (*received)(struct fr_input *in, PyObject *value);
 
 	/*
+	 * The body may have no more than max bytes, from here on: 0, or -1 and an
+	 * exception.  NULL: the transport has seen to it before the run.
+	 */
+	int (*limit)(struct fr_input *in, uint32_t max);
+
+	/*
 	 * Sends a whole answer.  fields: extra fields besides content-length and
 	 * content-type.  body: bytes object.  Return values as for body(); the
 	 * second and later calls for one answer pass the same arguments.
@@ -123,6 +129,9 @@ enum fr_run_state {
  * step (an async callable, a generator of one, an ASGI route).  Idempotent.
  */
 bool fr_run_needs_task(struct fr_run *run);
+
+/* The number of the route that answers, once fr_run_needs_task() was asked; FR_NONE32: none. */
+uint32_t fr_run_route(const struct fr_run *run);
 
 /* Runs as far as possible without a Task. */
 enum fr_run_state fr_run_start(struct fr_run *run);

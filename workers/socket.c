@@ -44,6 +44,8 @@ static struct fr_request *request_new(struct fr_socket *s, struct fr_exchange *x
 	req->body_len = 0;
 	req->stream = req->body_ended = req->paused = req->over = false;
 	req->left = req->completed = req->starting = req->listed = false;
+	req->flight.open = false;
+	req->status = 0;
 	fr_exchange_set_data(x, req);
 	return req;
 }
@@ -165,6 +167,8 @@ static int fill_input(struct fr_request *req)
 	in->toplevel = true;
 	in->foreign = false;
 	in->routed = false;
+	if (s->board)
+		fr_wboard_begin(s->board, &req->flight, in->id, in->method);
 	return 0;
 }
 
@@ -198,7 +202,8 @@ static enum fr_body_mode choose_mode(const struct fr_image *image, const struct 
 	    match.kind != FR_MATCH_FULL)
 		return FR_BODY_STREAM;
 	route = (const struct fr_route *)FR_IMAGE_AT(image, image->routes.off) + match.route;
-	if (route->max_body < *max_body)
+	/* What is behind an ASGI route may have a limit of its own: the run sees to it. */
+	if (route->kind != FR_ROUTE_ASGI && route->max_body < *max_body)
 		*max_body = route->max_body;
 	if (image->app_flags & FR_APP_WRAPPED || wants_stream(image, route))
 		return FR_BODY_STREAM;
@@ -233,6 +238,7 @@ static void start_run(struct fr_request *req)
 	struct fr_program *sealed = req->sock->program;
 	struct fr_program *program = fr_program_of(sealed->state, sealed->app);
 	struct fr_run *run;
+	bool needs_task, own;
 
 	req->run = program ? fr_run_new(program, &req->in) : NULL;
 	if (!req->run) {
@@ -240,9 +246,14 @@ static void start_run(struct fr_request *req)
 		fr_program_unref(program);
 		return;
 	}
+	own = program == sealed;
 	fr_program_unref(program);
 	run = (struct fr_run *)req->run;
-	if (fr_run_needs_task(run)) {
+	needs_task = fr_run_needs_task(run);
+	/* The board numbers the sealed image's routes: those of a program made since have none. */
+	if (req->sock->board && own)
+		fr_wboard_route(req->sock->board, &req->flight, fr_run_route(run));
+	if (needs_task) {
 		start_task(req);
 		return;
 	}
@@ -445,6 +456,9 @@ int fr_request_write(struct fr_request *req, PyObject *body, bool last)
 
 	if (last)
 		req->completed = true;
+	/* Before the client can have read it, so that who asks then finds it counted. */
+	if (last && req->sock->board)
+		fr_wboard_answer(req->sock->board, &req->flight, req->status);
 	return fr_exchange_write(req->x, PyBytes_AS_STRING(body), (size_t)len, last, release_body,
 	                         Py_NewRef(body));
 }
@@ -461,7 +475,10 @@ static int socket_reply(struct fr_input *in, unsigned status, struct fr_span con
 	(void)ret_await;
 	if (!req->x || req->completed)
 		return 1;
+	req->status = status;
 	if (content_type.p) {
+		if (req->sock->board)
+			fr_wboard_answer(req->sock->board, &req->flight, status);
 		rc = fr_exchange_reply(req->x, status,
 		                       (struct fr_bytes){ content_type.p, content_type.len }, extra,
 		                       nfields, PyBytes_AS_STRING(body),
@@ -503,6 +520,8 @@ static void end_answer(struct fr_request *req)
 	       (int)in->full_path.len, in->full_path.p,
 	       begun ? "not ended: the connection is closed" : "not begun: 500");
 	req->completed = true;
+	if (req->sock->board && !begun)
+		fr_wboard_answer(req->sock->board, &req->flight, 500);
 	/* One that was begun can't be mended; without any the client would wait. */
 	if (begun || fr_exchange_reply(req->x, 500, (struct fr_bytes){ "text/plain; charset=utf-8", 25 },
 	                               NULL, 0, body, sizeof(body) - 1, NULL, NULL) < 0)
@@ -523,6 +542,8 @@ static void socket_done(struct fr_input *in)
 		end_answer(req);
 	else if (req->x && req->paused)
 		fr_exchange_resume(req->x);
+	if (req->sock->board)
+		fr_wboard_end(req->sock->board, &req->flight);
 	if (!req->starting) {
 		Py_CLEAR(req->run);
 		Py_CLEAR(req->task);

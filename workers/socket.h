@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "net/app.h"
+#include "workers/board.h"
 #include "workers/loop.h"
 #include "workers/run.h"
 
@@ -29,6 +30,7 @@ struct fr_socket {
 	struct fr_request *live; /* those whose run waits in a task */
 	size_t nlive;
 	uint64_t next_id;
+	struct fr_wboard *board; /* NULL: none */
 };
 
 /* One request: what the executor reads, and what became of it. */
@@ -44,6 +46,8 @@ struct fr_request {
 	char *head; /* copy of the exchange's; the memory serves the next request, too */
 	size_t head_cap;
 	struct fr_span raw_path;
+	struct fr_flight flight; /* on the board */
+	unsigned status; /* of an answer that was begun */
 	char *body; /* STREAM: what came and was not taken; BUFFER: all of it, once closed */
 	size_t body_len, body_cap;
 	uint32_t refs; /* the exchange, the run, whoever is at work on it */

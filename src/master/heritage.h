@@ -20,11 +20,14 @@ struct fr_listener {
 	char *name; /* as configured */
 };
 
+struct fr_board;
+
 struct fr_heritage {
 	const struct fr_config *config;
 	const struct fr_listener *listeners;
 	size_t nlisteners;
 	int image_fd; /* sealed memfd */
+	const struct fr_board *board; /* of this generation, mapped shared; may be NULL */
 	size_t image_size;
 	int master_fd; /* socket pair: the worker writes reports; end of file means the master died */
 	int log_fd;

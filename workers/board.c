@@ -1,0 +1,228 @@
+#include "workers/board.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "workers/errors.h"
+#include "workers/place.h"
+
+/* The board of this process, for what is told to no struct of ours. */
+static struct fr_wboard *mine;
+
+void fr_wboard_init(struct fr_wboard *b, const struct fr_board *board, uint32_t worker,
+                    uint32_t generation)
+{
+	*b = (struct fr_wboard){ .board = *board, .worker = worker };
+	b->slot = fr_board_slot(board, worker);
+	b->routes = fr_board_routes(board, worker);
+	b->buckets = fr_board_buckets(board, worker, 0);
+	b->errors = fr_board_errors(board, worker);
+	for (uint32_t i = 0; i < FR_BOARD_FLIGHTS; i++)
+		b->free[b->nfree++] = (uint16_t)(FR_BOARD_FLIGHTS - 1 - i);
+	FR_BOARD_PUT(b->slot->pid, (uint32_t)getpid());
+	FR_BOARD_PUT(b->slot->generation, generation);
+	FR_BOARD_PUT(b->slot->state, FR_BOARD_STARTING);
+	atomic_store_explicit(&b->slot->version, FR_BOARD_VERSION, memory_order_release);
+}
+
+void fr_wboard_state(struct fr_wboard *b, enum fr_board_state state)
+{
+	if (b->slot)
+		FR_BOARD_PUT(b->slot->state, (uint32_t)state);
+}
+
+void fr_wboard_publish(struct fr_wboard *b)
+{
+	const struct fr_net_counters *c = b->server ? fr_server_counters(b->server) : NULL;
+
+	if (!c)
+		return;
+	FR_BOARD_PUT(b->slot->connections, c->connections);
+	FR_BOARD_PUT(b->slot->accepted, c->accepted);
+	FR_BOARD_PUT(b->slot->refused, c->refused);
+	FR_BOARD_PUT(b->slot->timeouts, c->timeouts);
+	FR_BOARD_PUT(b->slot->bytes_in, c->bytes_in);
+	FR_BOARD_PUT(b->slot->bytes_out, c->bytes_out);
+}
+
+/* ---- placements ---- */
+
+static void put_place(struct fr_wboard *b, uint32_t index)
+{
+	struct fr_board_place *p = &fr_board_places(&b->board, b->worker)[index];
+	const struct fr_place *place = &b->program->places[index];
+
+	if (index >= b->board.nplaces)
+		return;
+	memset(p->why, 0, sizeof p->why);
+	if (place->why)
+		memccpy(p->why, place->why, 0, sizeof p->why - 1);
+	atomic_store_explicit(&p->state, place->state, memory_order_release);
+	FR_BOARD_ADD(b->slot->verdicts, 1);
+}
+
+static void on_verdict(struct fr_program *program, uint32_t place, uint32_t state)
+{
+	(void)state;
+	if (mine && program == mine->program)
+		put_place(mine, place);
+}
+
+/* A worker that saw a callable need a thread is right; else the first one that saw it short. */
+static void take_place(struct fr_wboard *b, uint32_t index)
+{
+	uint32_t now = b->program->places[index].state, best = now;
+
+	for (uint32_t w = 0; w < b->board.nworkers && best != FR_PLACED_THREADS; w++) {
+		struct fr_board_place *p = &fr_board_places(&b->board, w)[index];
+		uint32_t state = atomic_load_explicit(&p->state, memory_order_acquire);
+
+		if (w != b->worker && (state == FR_PLACED_THREADS ||
+		                       (state == FR_PLACED_INLINE && best == FR_PLACED_PROBATION)))
+			best = state;
+	}
+	if (best == now)
+		return;
+	fr_place_take_verdict(b->program, index, best);
+	put_place(b, index);
+}
+
+static void take_verdicts(struct fr_wboard *b)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t w = 0; w < b->board.nworkers; w++)
+		if (w != b->worker)
+			sum += FR_BOARD_GET(fr_board_slot(&b->board, w)->verdicts);
+	if (sum == b->verdicts || b->program->placement != FR_PLACE_AUTO)
+		return;
+	b->verdicts = sum;
+	for (uint32_t i = 0; i < b->board.nplaces && i < b->program->nplaces; i++)
+		take_place(b, i);
+}
+
+/* ---- heartbeat ---- */
+
+static void beat_again(struct fr_wboard *b, struct ev_loop *ev)
+{
+	FR_BOARD_PUT(b->slot->due_ns, fr_wboard_now() + (uint64_t)(FR_BOARD_BEAT * 1e9));
+	ev_now_update(ev);
+	ev_timer_set(&b->beat, FR_BOARD_BEAT, 0);
+	ev_timer_start(ev, &b->beat);
+}
+
+static void on_beat(struct ev_loop *ev, ev_timer *timer, int revents)
+{
+	struct fr_wboard *b = timer->data;
+	uint64_t now = fr_wboard_now(), due = FR_BOARD_GET(b->slot->due_ns);
+	uint64_t lag = now > due ? now - due : 0;
+
+	(void)revents;
+	FR_BOARD_PUT(b->slot->lag_ns, lag);
+	if (lag > FR_BOARD_GET(b->slot->max_lag_ns))
+		FR_BOARD_PUT(b->slot->max_lag_ns, lag);
+	fr_wboard_publish(b);
+	take_verdicts(b);
+	beat_again(b, ev);
+}
+
+/* ---- errors ---- */
+
+/* "file:line in function" of where exc was raised: new, or NULL. */
+static PyObject *raised_at(PyObject *exc)
+{
+	PyObject *tb = PyException_GetTraceback(exc), *next, *place = NULL;
+	PyObject *frame = NULL, *code = NULL, *file = NULL, *name = NULL, *line = NULL;
+
+	while (tb && (next = PyObject_GetAttrString(tb, "tb_next"))) {
+		if (next == Py_None) {
+			Py_DECREF(next);
+			break;
+		}
+		Py_SETREF(tb, next);
+	}
+	frame = tb ? PyObject_GetAttrString(tb, "tb_frame") : NULL;
+	line = tb ? PyObject_GetAttrString(tb, "tb_lineno") : NULL;
+	code = frame ? PyObject_GetAttrString(frame, "f_code") : NULL;
+	file = code ? PyObject_GetAttrString(code, "co_filename") : NULL;
+	name = code ? PyObject_GetAttrString(code, "co_name") : NULL;
+	if (file && name && line)
+		place = PyUnicode_FromFormat("%S:%S in %S", file, line, name);
+	PyErr_Clear();
+	Py_XDECREF(tb);
+	Py_XDECREF(frame);
+	Py_XDECREF(line);
+	Py_XDECREF(code);
+	Py_XDECREF(file);
+	Py_XDECREF(name);
+	return place;
+}
+
+/* The end of a traceback says most; it begins with a whole line. */
+static const char *cut(const char *text, size_t *len)
+{
+	const char *from = text, *line;
+
+	if (*len <= FR_BOARD_ERROR_TEXT)
+		return text;
+	from = text + *len - FR_BOARD_ERROR_TEXT;
+	line = memchr(from, '\n', FR_BOARD_ERROR_TEXT - 1);
+	if (line)
+		from = line + 1;
+	else
+		while (((unsigned char)*from & 0xc0) == 0x80)
+			from++;
+	*len -= (size_t)(from - text);
+	return from;
+}
+
+static void on_error(const struct fr_program *program, uint32_t route, const struct fr_input *in,
+                     PyObject *exc, const char *text, size_t len)
+{
+	struct fr_wboard *b = mine;
+	PyObject *place = raised_at(exc);
+	const char *where = place ? PyUnicode_AsUTF8(place) : NULL, *type = Py_TYPE(exc)->tp_name;
+	struct fr_board_error head = { .id = in->id, .method = in->method };
+	struct fr_ring_part parts[] = { { &head, sizeof head },
+		                        { type, strlen(type) },
+		                        { where ? where : "", where ? strlen(where) : 0 },
+		                        { NULL, len } };
+
+	if (place && !where)
+		PyErr_Clear();
+	parts[3].p = cut(text, &parts[3].len);
+	for (int i = 1; i < 3; i++)
+		if (parts[i].len > 512)
+			parts[i].len = 512;
+	head.type_len = (uint32_t)parts[1].len;
+	head.place_len = (uint32_t)parts[2].len;
+	head.text_len = (uint32_t)parts[3].len;
+	head.route = program == b->program && route < b->board.nroutes ? route : b->board.nroutes;
+	FR_BOARD_ADD(b->routes[head.route].errors, 1);
+	fr_ring_write(&b->errors, parts, 4); /* a full ring counts what it drops */
+	Py_XDECREF(place);
+}
+
+/* ---- life ---- */
+
+void fr_wboard_start(struct fr_wboard *b, struct ev_loop *ev, struct fr_program *program)
+{
+	mine = b;
+	b->program = program;
+	fr_place_on_verdict(on_verdict);
+	fr_error_observe(on_error);
+	ev_init(&b->beat, on_beat);
+	b->beat.data = b;
+	beat_again(b, ev);
+}
+
+void fr_wboard_stop(struct fr_wboard *b, struct ev_loop *ev)
+{
+	fr_wboard_publish(b);
+	fr_wboard_state(b, FR_BOARD_ENDED);
+	fr_place_on_verdict(NULL);
+	fr_error_observe(NULL);
+	ev_timer_stop(ev, &b->beat);
+	b->server = NULL;
+	mine = NULL;
+}

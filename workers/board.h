@@ -1,0 +1,128 @@
+/*
+ * A worker's slot of the board: counters, requests in flight, heartbeat,
+ * placements, errors.
+ *
+ * What happens at each request is inline: a few plain stores and two looks at
+ * the clock.  One struct a worker, owned by its main function; only the
+ * loop's thread writes.
+ */
+#ifndef FR_WORKERS_BOARD_H
+#define FR_WORKERS_BOARD_H
+
+#include "workers/python.h"
+
+#include <ev.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include "net/server.h"
+#include "shm/board.h"
+#include "workers/run.h"
+
+#define FR_BOARD_BEAT 0.5 /* seconds */
+
+struct fr_wboard {
+	struct fr_board board; /* the mapping that was inherited */
+	uint32_t worker;
+	struct fr_board_slot *slot;
+	struct fr_board_route *routes;
+	_Atomic uint64_t *buckets;
+	struct fr_ring errors;
+	struct fr_program *program; /* the sealed image's, borrowed; others' routes have no number */
+	struct fr_server *server; /* NULL: not listening */
+	ev_timer beat;
+	uint64_t verdicts; /* of the others, as of the last look */
+	uint16_t free[FR_BOARD_FLIGHTS];
+	uint32_t nfree;
+};
+
+/* What a request keeps for the board. */
+struct fr_flight {
+	uint64_t begun_ns;
+	uint32_t route;
+	uint16_t entry; /* FR_BOARD_FLIGHTS: none was free */
+	bool open, counted;
+};
+
+static inline uint64_t fr_wboard_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* A request has come. */
+static inline void fr_wboard_begin(struct fr_wboard *b, struct fr_flight *f, uint64_t id,
+                                   uint32_t method)
+{
+	*f = (struct fr_flight){ .begun_ns = fr_wboard_now(),
+		                 .route = b->board.nroutes,
+		                 .entry = FR_BOARD_FLIGHTS,
+		                 .open = true };
+	FR_BOARD_ADD(b->slot->in_flight, 1);
+	if (b->nfree) {
+		struct fr_board_flight *e = &b->slot->flights[f->entry = b->free[--b->nfree]];
+
+		FR_BOARD_PUT(e->begun_ns, f->begun_ns);
+		FR_BOARD_PUT(e->route, f->route);
+		FR_BOARD_PUT(e->method, method);
+		atomic_store_explicit(&e->id, id, memory_order_release);
+	}
+}
+
+/* Its route is known: the number of one of program's. */
+static inline void fr_wboard_route(struct fr_wboard *b, struct fr_flight *f, uint32_t route)
+{
+	if (route >= b->board.nroutes)
+		return;
+	f->route = route;
+	if (f->entry < FR_BOARD_FLIGHTS)
+		FR_BOARD_PUT(b->slot->flights[f->entry].route, route);
+}
+
+/* Its whole answer goes out; status 0: it will never have one. Later calls do nothing. */
+static inline void fr_wboard_answer(struct fr_wboard *b, struct fr_flight *f, unsigned status)
+{
+	struct fr_board_route *r = &b->routes[f->route];
+	uint64_t us;
+
+	if (!f->open || f->counted)
+		return;
+	f->counted = true;
+	us = (fr_wboard_now() - f->begun_ns) / 1000;
+	FR_BOARD_ADD(r->requests, 1);
+	FR_BOARD_ADD(r->us, us);
+	FR_BOARD_ADD(b->buckets[(size_t)f->route * FR_BOARD_BUCKETS + fr_board_bucket(us)], 1);
+	if (status >= 100 && status < 600)
+		FR_BOARD_ADD(r->classes[status / 100 - 1], 1);
+}
+
+/* The run is over, background tasks included. */
+static inline void fr_wboard_end(struct fr_wboard *b, struct fr_flight *f)
+{
+	if (!f->open)
+		return;
+	fr_wboard_answer(b, f, 0);
+	f->open = false;
+	FR_BOARD_ADD(b->slot->in_flight, (uint64_t)-1);
+	if (f->entry < FR_BOARD_FLIGHTS) {
+		FR_BOARD_PUT(b->slot->flights[f->entry].id, 0);
+		b->free[b->nfree++] = f->entry;
+	}
+}
+
+/* Takes over the slot of worker. */
+void fr_wboard_init(struct fr_wboard *b, const struct fr_board *board, uint32_t worker,
+                    uint32_t generation);
+
+/* Begins the heartbeat, and watches program's placements and everybody's errors. */
+void fr_wboard_start(struct fr_wboard *b, struct ev_loop *ev, struct fr_program *program);
+void fr_wboard_stop(struct fr_wboard *b, struct ev_loop *ev);
+
+void fr_wboard_state(struct fr_wboard *b, enum fr_board_state state);
+
+/* Copies the server's counters; the heartbeat does it, too. */
+void fr_wboard_publish(struct fr_wboard *b);
+
+#endif
