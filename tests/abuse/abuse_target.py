@@ -1,0 +1,83 @@
+"""The daemon that is abused, with the limits that README.md asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from abuse import alive
+from abuse_cases import BODY_LIMIT
+
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parents[1]
+FASTRAPID = Path(os.environ.get("FASTRAPID", TOP / "_build/venv/bin/fastrapid"))
+REPORTS = ("AddressSanitizer", "LeakSanitizer", "runtime error:", "Fatal Python error", "never retrieved")
+SANITIZED = "ASAN_OPTIONS" in os.environ
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Target:
+    def __init__(self, folder: Path, app: str, workers: int) -> None:
+        self.port = free_port()
+        self.log_file = folder / "log"
+        conf = folder / "fastrapi.conf"
+        conf.write_text(
+            json.dumps(
+                {
+                    "app": f"{app}:app",
+                    "app_dir": str(HERE),
+                    "listen": [f"127.0.0.1:{self.port}"],
+                    "workers": workers,
+                    "limits": {"body": BODY_LIMIT, "header_bytes": "64K", "uri": "16K"},
+                    "timeouts": {"header": "5s", "body": "5s", "idle": "5s"},
+                }
+            )
+        )
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen(
+                [FASTRAPID, "-c", conf],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(folder)},
+            )
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    def reports(self) -> list[str]:
+        return [report for report in REPORTS if report in self.log]
+
+    def wait_ready(self) -> None:
+        deadline = time.monotonic() + 90
+        while " ready: " not in self.log or not asyncio.run(alive("127.0.0.1", self.port)):
+            assert self.process.poll() is None, f"it ended with {self.process.poll()}:\n{self.log}"
+            assert time.monotonic() < deadline, f"it is not ready:\n{self.log}"
+            time.sleep(0.02)
+
+    def stop(self) -> int:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def worker(self) -> int:
+        pid = self.process.pid
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
