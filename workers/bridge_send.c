@@ -67,32 +67,29 @@ static void fields_fini(struct fields *f)
 	PyMem_Free(f->copies);
 }
 
-/* One pair of bytes of a message's headers. */
+/* One pair of a message's headers. */
 static int fields_add(struct fr_bridge *b, struct fields *f, PyObject *pair)
 {
+	PyObject *name, *value;
 	struct fr_field field;
-	PyObject *items = PySequence_Fast(pair, "a header must be a pair of bytes");
 	char *copy = NULL;
-	int rc = -1;
+	int rc = 0;
 
-	if (!items)
-		return -1;
-	if (PySequence_Fast_GET_SIZE(items) != 2 || !PyBytes_Check(PySequence_Fast_GET_ITEM(items, 0)) ||
-	    !PyBytes_Check(PySequence_Fast_GET_ITEM(items, 1))) {
+	if (PyTuple_GET_SIZE(pair) != 2 || !PyBytes_Check(name = PyTuple_GET_ITEM(pair, 0)) ||
+	    !PyBytes_Check(value = PyTuple_GET_ITEM(pair, 1))) {
 		PyErr_SetString(PyExc_TypeError, "a header must be a pair of bytes");
-		goto out;
+		return -1;
 	}
-	field.name.p = PyBytes_AS_STRING(PySequence_Fast_GET_ITEM(items, 0));
-	field.name.len = (size_t)PyBytes_GET_SIZE(PySequence_Fast_GET_ITEM(items, 0));
-	field.value.p = PyBytes_AS_STRING(PySequence_Fast_GET_ITEM(items, 1));
-	field.value.len = (size_t)PyBytes_GET_SIZE(PySequence_Fast_GET_ITEM(items, 1));
+	field.name.p = PyBytes_AS_STRING(name);
+	field.name.len = (size_t)PyBytes_GET_SIZE(name);
+	field.value.p = PyBytes_AS_STRING(value);
+	field.value.len = (size_t)PyBytes_GET_SIZE(value);
 	if (lower_name(&field, &copy) < 0)
-		goto out;
-	rc = 0;
+		return -1;
 	if (is_token(field.name.p, field.name.len, "transfer-encoding")) {
 		f->chunked = true; /* net writes it, and does it */
 		free(copy);
-		goto out;
+		return 0;
 	}
 	if (is_token(field.name.p, field.name.len, "content-length")) {
 		f->length = true;
@@ -100,25 +97,29 @@ static int fields_add(struct fr_bridge *b, struct fields *f, PyObject *pair)
 	}
 	f->list[f->count] = field;
 	f->copies[f->count++] = copy;
-out:
-	Py_DECREF(items); /* the message keeps what the field points to */
 	return rc;
 }
 
-/* A tuple of the message's headers, each pair a tuple of its own: so nothing moves meanwhile. */
+/* The message's headers, each pair a tuple: all of it is ours, and keeps what fields point to. */
 static PyObject *headers_of(const struct fr_bridge_names *n, PyObject *message)
 {
-	PyObject *headers = PyObject_GetItem(message, n->headers), *tuple;
+	PyObject *headers = PyObject_GetItem(message, n->headers), *list;
 
 	if (!headers) {
 		if (!PyErr_ExceptionMatches(PyExc_KeyError))
 			return NULL;
 		PyErr_Clear();
-		return PyTuple_New(0);
+		return PyList_New(0);
 	}
-	tuple = PySequence_Tuple(headers);
+	list = PySequence_List(headers);
 	Py_DECREF(headers);
-	return tuple;
+	for (Py_ssize_t i = 0; list && i < PyList_GET_SIZE(list); i++) {
+		PyObject *pair = PySequence_Tuple(PyList_GET_ITEM(list, i));
+
+		if (!pair || PyList_SetItem(list, i, pair) < 0)
+			Py_CLEAR(list);
+	}
+	return list;
 }
 
 /* 1: sent; -1 and an exception. */
@@ -142,7 +143,7 @@ static int send_start(struct fr_bridge *b, PyObject *message)
 		PyErr_Format(PyExc_RuntimeError, "Invalid HTTP status: %ld", code);
 		goto out;
 	}
-	count = PyTuple_GET_SIZE(headers);
+	count = PyList_GET_SIZE(headers);
 	f.list = PyMem_New(struct fr_field, count + 1);
 	f.copies = PyMem_New(char *, count + 1);
 	if (!f.list || !f.copies) {
@@ -151,7 +152,7 @@ static int send_start(struct fr_bridge *b, PyObject *message)
 	}
 	b->left = 0;
 	for (Py_ssize_t i = 0; i < count; i++)
-		if (fields_add(b, &f, PyTuple_GET_ITEM(headers, i)) < 0)
+		if (fields_add(b, &f, PyList_GET_ITEM(headers, i)) < 0)
 			goto out;
 	b->head = req->in.method == FR_HEAD;
 	b->chunked = f.chunked || (!f.length && !b->head && code != 204 && code != 304);

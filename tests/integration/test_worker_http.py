@@ -202,6 +202,11 @@ def test_mounted_application_that_sends_too_much(daemon):
     assert daemon.json("/async")
 
 
+def test_headers_that_nobody_else_keeps(daemon):
+    answer = daemon.get("/raw/?iterators")
+    assert [answer.getheader(f"x-{i}") for i in range(20)] == [f"value {i}" for i in range(20)]
+
+
 def test_messages_after_the_answer(daemon):
     assert daemon.get("/raw/?after").body == b"ok"
     wait_seen(daemon, lambda item: item == "http.disconnect")

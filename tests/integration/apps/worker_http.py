@@ -155,6 +155,11 @@ async def raw(scope, receive, send):
     elif what == b"longer":
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
         await send({"type": "http.response.body", "body": b"22"})
+    elif what == b"iterators":
+        values = [(b"x-%d" % i, b"value %d" % i) for i in range(20)]
+        headers = ((bytes(bytearray(part)) for part in pair) for pair in values)
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"ok"})
     elif what == b"after":
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
