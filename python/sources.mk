@@ -53,6 +53,7 @@ pkgfastrapi__runtime_PYTHON = \
 	python/fastrapi/_runtime/errors.py \
 	python/fastrapi/_runtime/fields.py \
 	python/fastrapi/_runtime/forms.py \
+	python/fastrapi/_runtime/limits.py \
 	python/fastrapi/_runtime/params.py \
 	python/fastrapi/_runtime/serve.py \
 	python/fastrapi/_runtime/solve.py \

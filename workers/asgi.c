@@ -261,6 +261,23 @@ static PyObject *asgi_send(struct fr_input *in)
 	return Py_NewRef(a->sender);
 }
 
+static int asgi_limit(struct fr_input *in, uint32_t max)
+{
+	struct asgi *a = (struct asgi *)in;
+	PyObject *fn = FR_GET(a->state, limit_body);
+	PyObject *both = fn ? PyObject_CallFunction(fn, "OOOI", a->scope, a->receive, a->send,
+	                                            (unsigned)max)
+	                    : NULL;
+	PyObject *receive, *send;
+	int rc = both && PyArg_ParseTuple(both, "OO", &receive, &send) ? 0 : -1;
+	if (rc == 0) {
+		fr_set(&a->receive, Py_NewRef(receive));
+		fr_set(&a->send, Py_NewRef(send));
+	}
+	Py_XDECREF(both);
+	return rc;
+}
+
 static bool asgi_started(struct fr_input *in)
 {
 	struct asgi *a = (struct asgi *)in;
@@ -298,6 +315,7 @@ static void asgi_done(struct fr_input *in)
 static const struct fr_transport transport = {
 	.body = asgi_body,
 	.received = asgi_received,
+	.limit = asgi_limit,
 	.reply = asgi_reply,
 	.scope = asgi_scope,
 	.receive = asgi_receive,

@@ -101,6 +101,14 @@ static struct fr_bound *direct_step(struct fr_run *run)
 	return NULL;
 }
 
+/* json.loads(body), whatever json.loads is at the moment. */
+PyObject *fr_run_loads(struct fr_run *run)
+{
+	PyObject *json = FR_GET(run->program->state, json_module);
+	return json ? PyObject_CallMethodOneArg(json, run->program->state->names.loads, run->body)
+	            : NULL;
+}
+
 /*
  * Parses run->body.  A direct validator goes first: when it is content, the
  * text was valid, and its result waits for the step.  Whatever it objects to
@@ -119,8 +127,7 @@ static enum fr_flow parse(struct fr_run *run)
 			return FR_FLOW_RAISE;
 		PyErr_Clear();
 	}
-	PyObject *loads = FR_GET(run->program->state, json_loads);
-	run->json = loads ? PyObject_CallOneArg(loads, run->body) : NULL;
+	run->json = fr_run_loads(run);
 	return run->json ? FR_FLOW_GO : body_error(run);
 }
 
@@ -208,8 +215,7 @@ static PyObject *received(struct fr_run *run)
 		return run->json;
 	if (run->direct) {
 		/* Somebody wants the parsed text after all. */
-		PyObject *loads = FR_GET(run->program->state, json_loads);
-		run->json = loads ? PyObject_CallOneArg(loads, run->body) : NULL;
+		run->json = fr_run_loads(run);
 		return run->json;
 	}
 	if (!run->body || (PyBytes_CheckExact(run->body) && PyBytes_GET_SIZE(run->body) == 0))

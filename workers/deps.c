@@ -192,8 +192,7 @@ enum fr_flow fr_step_endpoint(struct fr_run *run, const struct fr_step *step)
 		return call(run, step);
 	PyObject *body = Py_None;
 	if (run->direct && !run->json) {
-		PyObject *loads = FR_GET(run->program->state, json_loads);
-		run->json = loads ? PyObject_CallOneArg(loads, run->body) : NULL;
+		run->json = fr_run_loads(run);
 		if (!run->json)
 			return FR_FLOW_RAISE;
 	}

@@ -186,6 +186,7 @@ const struct fr_header *fr_run_header(const struct fr_run *run, const char *name
 /* ---- body.c ---- */
 
 fr_phase_fn fr_phase_body, fr_phase_form, fr_phase_pybody;
+PyObject *fr_run_loads(struct fr_run *run); /* json.loads(run->body): new, or NULL */
 int fr_step_body(struct fr_run *run, const struct fr_step *step);
 enum fr_flow fr_step_pybody(struct fr_run *run, const struct fr_step *step);
 

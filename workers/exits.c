@@ -333,7 +333,12 @@ static enum fr_flow agen_ended(struct fr_run *run)
 	} else {
 		outcome(run, NULL);
 	}
-	return FR_FLOW_GO;
+	if (run->exc || !run->shield)
+		return FR_FLOW_GO;
+	/* What the shield, or the generator, kept from the task is due now. */
+	PyObject *fn = FR_GET(run->program->state, checkpoint);
+	run->exiting_kind = FR_EXIT_STACK;
+	return fr_run_await(run, fn ? PyObject_CallNoArgs(fn) : NULL, FR_PHASE_EXITED);
 }
 
 enum fr_flow fr_phase_exited(struct fr_run *run)

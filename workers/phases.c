@@ -143,6 +143,23 @@ int fr_run_lookup(struct fr_run *run)
 
 /* ---- the start ---- */
 
+/* Puts the route's limit around an ASGI callable's receive and send; NULL: an exception. */
+static void limit(struct fr_run *run, PyObject *scope, PyObject **receive, PyObject **send)
+{
+	PyObject *fn = FR_GET(run->program->state, limit_body);
+	PyObject *both = fn ? PyObject_CallFunction(fn, "OOOI", scope, *receive, *send,
+	                                            (unsigned)run->route->max_body)
+	                    : NULL;
+	PyObject *in = NULL, *out = NULL;
+	if (both && PyArg_ParseTuple(both, "OO", &in, &out)) {
+		Py_INCREF(in);
+		Py_INCREF(out);
+	}
+	fr_set(receive, in);
+	fr_set(send, out);
+	Py_XDECREF(both);
+}
+
 /* Awaits an ASGI callable: object, or its method handle. */
 static enum fr_flow foreign(struct fr_run *run, PyObject *object, PyObject *method)
 {
@@ -151,6 +168,8 @@ static enum fr_flow foreign(struct fr_run *run, PyObject *object, PyObject *meth
 		return FR_FLOW_RAISE;
 	PyObject *receive = run->in->transport->receive(run->in);
 	PyObject *send = receive ? run->in->transport->send(run->in) : NULL;
+	if (send && run->route && run->route->max_body != FR_NONE32 && !run->in->transport->limit)
+		limit(run, scope, &receive, &send);
 	if (send)
 		awaitable =
 			method ? PyObject_CallMethodObjArgs(object, method, scope, receive, send,
@@ -268,6 +287,9 @@ static enum fr_flow phase_start(struct fr_run *run)
 		return FR_FLOW_RAISE;
 	if (run->found.kind == FR_MATCH_NONE)
 		return not_found(run);
+	if (run->route->max_body != FR_NONE32 && run->in->transport->limit &&
+	    run->in->transport->limit(run->in, run->route->max_body) < 0)
+		return FR_FLOW_RAISE;
 	/* A scope that is somebody else's shows the route, as with Starlette. */
 	if (run->in->foreign && !fr_run_scope(run))
 		return FR_FLOW_RAISE;

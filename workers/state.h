@@ -15,7 +15,7 @@
 #define FR_NAMES(X)                                                                                \
 	X(app)                                                                                     \
 	X(background) X(body) X(body_iterator) X(close) X(debug) X(dependency_overrides) X(doc) X( \
-		endpoint) X(from_attributes) X(handle) X(headers) X(limiter) X(matches)            \
+		endpoint) X(from_attributes) X(handle) X(headers) X(limiter) X(loads) X(matches)            \
 		X(more_body) X(method) X(middleware_stack) X(match) X(original_route) X(path) X(   \
 			path_params) X(param_convertors) X(raw_headers) X(root_path) X(route)      \
 			X(router) X(scope) X(send) X(shield) X(status) X(status_code) X(throw) X(  \
@@ -50,7 +50,8 @@ struct fr_names {
 	X(security_scopes, "fastrapi.security", "SecurityScopes")                                  \
 	X(fastapi_error, "fastrapi.exceptions", "FastAPIError")                                    \
 	X(validation_error, "pydantic_core", "ValidationError")                                    \
-	X(json_loads, "json", "loads")                                                             \
+	X(json_module, "json", "")                                                                 \
+	X(checkpoint, "anyio.lowlevel", "checkpoint_if_cancelled")                                 \
 	X(deepcopy, "copy", "deepcopy")                                                            \
 	X(run_sync, "anyio.to_thread", "run_sync")                                                 \
 	X(capacity_limiter, "anyio", "CapacityLimiter")                                            \
@@ -74,6 +75,7 @@ struct fr_names {
 	X(find_handler, "fastrapi._runtime.errors", "find_handler")                                \
 	X(handle_exception, "fastrapi._runtime.errors", "handle_exception")                        \
 	X(server_error_response, "fastrapi._runtime.errors", "server_error_response")              \
+	X(limit_body, "fastrapi._runtime.limits", "limit_body")                                    \
 	X(parse_form, "fastrapi._runtime.forms", "parse_form")
 
 enum fr_import {

@@ -156,6 +156,7 @@ class IncludedRouter(BaseRoute):
             else:
                 moved = _moved(route, self.include_context)
                 if moved is not None:
+                    setattr(moved, "max_body_size", self.include_context.max_body_size)
                     yield route, moved
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:

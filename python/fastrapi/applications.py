@@ -30,6 +30,7 @@ from ._operation import (
     IncludeOptions,
     OperationOptions,
 )
+from ._runtime.limits import BodyLimit
 from ._signature import spelled
 from .datastructures import Default
 from .exception_handlers import (
@@ -148,7 +149,7 @@ class FastrAPI(Starlette):
             assert version, "A version must be provided for OpenAPI, e.g.: '2.1.0'"
         if root_path:
             warnings.warn(
-                "The `root_path` parameter is deprecated. Configure the server's root path instead.",
+                "The `root_path` parameter is deprecated: tell the server instead, as `fastapi run --root-path` does.",
                 category=FastAPIDeprecationWarning,
                 stacklevel=2,
             )
@@ -295,6 +296,7 @@ class FastrAPI(Starlette):
         app = ExceptionMiddleware(app, handlers=handlers, debug=self.debug)
         for cls, args, kwargs in reversed(self.user_middleware):
             app = cls(app, *args, **kwargs)
+        app = BodyLimit(app, self.max_body_size, outermost=True)
         return ServerErrorMiddleware(app, handler=error_handler, debug=self.debug)
 
     def _mark_routes_changed(self) -> None:

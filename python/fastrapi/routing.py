@@ -48,6 +48,7 @@ from ._route import RouteState, build_dependant, note_place
 from ._signature import spelled
 from .datastructures import Default
 from .exceptions import FastAPIError
+from .sse import _PING_INTERVAL as _PING_INTERVAL  # read here while a stream is silent
 from .types import DecoratedCallable
 from .utils import generate_unique_id, get_value_or_default
 
@@ -385,6 +386,7 @@ class APIRouter(routing.Router):
             redirect_slashes=redirect_slashes,
             default=default,
             lifespan=self.lifespan_context,
+            max_body_size=max_body_size,
         )
         _check_prefix(prefix)
         self.prefix = prefix

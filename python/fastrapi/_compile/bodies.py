@@ -164,16 +164,12 @@ def get_body_field(*, body_params: list[ModelField], name: str, embed_body_field
     )
     if not embed_body_fields and not optional_form:
         return first
-    fields = body_params
     if any(form_models(field) for field in body_params):
-        # Parameters may have the same name when each is a model of its own.
-        fields = []
-        for index, field in enumerate(body_params):
-            info = copy(field.field_info)
-            info.alias = info.validation_alias = info.serialization_alias = f"field_{index}"
-            info.title = info.title or field.name.replace("_", " ").title()
-            fields.append(ModelField(name=f"field_{index}", field_info=info))
-    model = create_body_model(fields=fields, model_name="Body_" + name)
+        from .form_schema import form_body_model
+
+        model = form_body_model(body_params, "Body_" + name)
+    else:
+        model = create_body_model(fields=body_params, model_name="Body_" + name)
     if embed_body_fields:
         return _combined(body_params, model)
     info = copy(first.field_info)

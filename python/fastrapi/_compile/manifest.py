@@ -74,7 +74,11 @@ class _Compiler:
             # No request over HTTP matches those.
             if isinstance(original, WebSocketRoute):
                 continue
-            result.append(self._plan(route) if _is_plan(original, route) else self._asgi(original, route))
+            if _is_plan(original, route):
+                result.append(self._plan(route))
+            else:
+                limit = getattr(route, "max_body_size", app.router.max_body_size)
+                result.append(self._asgi(original, route) | {"max_body": limit})
         return result
 
     def _entry(self, kind: str, route: Any, label: str) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from .answers import make_response
 from .bodies import body_error, parse_json_body
 from .errors import endpoint_context, request_validation_error
 from .forms import parse_form
+from .limits import BodyLimit
 from .solve import Solver, overrides_of
 from .streams import stream_responder
 
@@ -89,7 +90,7 @@ def route_app(route: Any, state: Any) -> ASGIApp:
             scope["fastapi_middleware_astack"] = files
             await wrap_app_handling_exceptions(inner, request)(scope, receive, send)
 
-    return app
+    return app if state.max_body_size is None else BodyLimit(app, state.max_body_size)
 
 
 async def _read_body(state: Any, request: Request) -> Any:
@@ -204,5 +205,6 @@ async def _run_websocket(
     )
     values, errors = await solver.solve(route.dependant)
     if errors:
-        raise WebSocketRequestValidationError(errors)
+        context = endpoint_context(route, "WS", websocket.scope.get("root_path"))
+        raise WebSocketRequestValidationError(errors, endpoint_ctx=context)
     await route.dependant.call(**values)

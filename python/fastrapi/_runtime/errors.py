@@ -18,6 +18,7 @@ from starlette.types import Scope
 from .._compile.fields import Errors, Loc, Undefined, prefixed
 from .._compile.fields import missing_error as missing_error
 from ..exceptions import EndpointContext, RequestValidationError, ResponseValidationError
+from .limits import BodyTooLarge, limit_error
 
 
 def validation_errors(exc: ValidationError, loc: Loc) -> Errors:
@@ -117,6 +118,8 @@ def method_not_allowed(app: Any, scope: Scope, methods: Sequence[str]) -> HTTPEx
 
 def body_parse_error(exc: BaseException) -> HTTPException:
     """The exception for a body that could not be read or decoded."""
+    if isinstance(exc, Exception) and limit_error(exc) is not None:
+        return BodyTooLarge()
     error = HTTPException(status_code=400, detail="There was an error parsing the body")
     error.__cause__ = exc
     return error

@@ -6,10 +6,12 @@ handler.  Plain routes never come here.
 """
 
 from collections.abc import Callable
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from anyio import CancelScope
+from anyio.lowlevel import checkpoint_if_cancelled
 from starlette.background import BackgroundTasks as StarletteBackgroundTasks
 from starlette.requests import Request
 from starlette.responses import Response
@@ -41,6 +43,28 @@ def fresh_response() -> Response:
     return response
 
 
+class ShieldedExit:
+    """An async context manager whose exit is not cancelled; a cancellation comes after it."""
+
+    def __init__(self, manager: AbstractAsyncContextManager[Any], scope: CancelScope) -> None:
+        self._manager = manager
+        self._scope = scope
+
+    async def __aenter__(self) -> Any:
+        return await self._manager.__aenter__()
+
+    async def __aexit__(self, kind: Any, exc: Any, traceback: Any) -> bool:
+        before = self._scope.shield
+        self._scope.shield = True
+        try:
+            swallowed = bool(await self._manager.__aexit__(kind, exc, traceback))
+        finally:
+            self._scope.shield = before
+        if exc is None or swallowed:
+            await checkpoint_if_cancelled()
+        return swallowed
+
+
 @dataclass
 class Solver:
     """Solves the dependants of one request or WebSocket."""
@@ -54,6 +78,7 @@ class Solver:
     response: Response = field(default_factory=fresh_response)
     background: StarletteBackgroundTasks | None = None
     cache: dict[Any, Any] = field(default_factory=dict)
+    cleanup: CancelScope | None = None
 
     async def solve(self, dependant: Dependant) -> tuple[dict[str, Any], Errors]:
         """The arguments of a dependant's callable, and what is wrong with the request."""
@@ -103,10 +128,14 @@ class Solver:
             call = limited(call, mode, used.concurrency)
         stack = self.function_stack if sub.scope == "function" else self.request_stack
         if is_async_generator(call):
-            return await stack.enter_async_context(asynccontextmanager(call)(**arguments))
+            if self.cleanup is None:
+                # Outside of every scope that a dependency opens.
+                self.cleanup = self.request_stack.enter_context(CancelScope())
+            manager = asynccontextmanager(call)(**arguments)
+            return await stack.enter_async_context(ShieldedExit(manager, self.cleanup))
         if is_generator(call):
-            manager = contextmanager_in_threadpool(contextmanager(call)(**arguments))
-            return await stack.enter_async_context(manager)
+            blocking = contextmanager(call)(**arguments)
+            return await stack.enter_async_context(contextmanager_in_threadpool(blocking))
         if is_coroutine(call):
             return await call(**arguments)
         return await run_in_threadpool(call, **arguments)

@@ -137,11 +137,13 @@ class StreamResponder:
                 async for item in items:
                     await to_pinger.send(self._event(item))
 
+        from .. import routing
+
         async def keep_alive() -> None:
             async with to_client, from_generator:
                 while True:
                     data = sse.KEEPALIVE_COMMENT
-                    with anyio.move_on_after(sse._PING_INTERVAL):
+                    with anyio.move_on_after(routing._PING_INTERVAL):
                         try:
                             data = await from_generator.receive()
                         except anyio.EndOfStream:

@@ -1,5 +1,7 @@
 """How dependencies are analysed: what plugins import from here."""
 
+from .._compile.bodies import multipart_incorrect_install_error as multipart_incorrect_install_error
+from .._compile.bodies import multipart_not_installed_error as multipart_not_installed_error
 from .._compile.dependant import ParamDetails as ParamDetails
 from .._compile.dependant import add_non_field_param_to_dependency as add_non_field_param_to_dependency
 from .._compile.dependant import add_param_to_fields as add_param_to_fields

@@ -23,6 +23,12 @@ def _in_script(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
+def _quoted(text: str) -> str:
+    """A string in single quotes, as a literal of a script."""
+    inside = _in_script(text)[1:-1].replace("'", "\\u0027")
+    return f"'{inside}'"
+
+
 def _page(title: str, head: list[str], body: list[str]) -> HTMLResponse:
     lines = [
         "<!DOCTYPE html>",
@@ -55,12 +61,16 @@ def get_swagger_ui_html(
 ) -> HTMLResponse:
     """The page of Swagger UI; its script and style may come from elsewhere."""
     settings = {"url": openapi_url, **swagger_ui_default_parameters, **(swagger_ui_parameters or {})}
-    script = [f"const settings = {_in_script(settings)};"]
+    script = ["const ui = SwaggerUIBundle({"]
+    script += [f"  {_in_script(name)}: {_in_script(value)}," for name, value in settings.items()]
     if oauth2_redirect_url:
-        script.append(f"settings.oauth2RedirectUrl = window.location.origin + {_in_script(oauth2_redirect_url)};")
+        script.append(f"  oauth2RedirectUrl: window.location.origin + {_quoted(oauth2_redirect_url)},")
     script += [
-        "settings.presets = [SwaggerUIBundle.presets.apis, SwaggerUIBundle.SwaggerUIStandalonePreset];",
-        "const ui = SwaggerUIBundle(settings);",
+        "  presets: [",
+        "    SwaggerUIBundle.presets.apis,",
+        "    SwaggerUIBundle.SwaggerUIStandalonePreset,",
+        "  ],",
+        "});",
     ]
     if init_oauth:
         script.append(f"ui.initOAuth({_in_script(init_oauth)});")
