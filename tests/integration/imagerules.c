@@ -58,7 +58,7 @@ static struct text load(const char *app_dir, const char *app)
 {
 	struct text manifest;
 	int fds[2], status;
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (pipe(fds) < 0 || (pid = fork()) < 0)
 		die("no process");
