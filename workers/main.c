@@ -395,8 +395,12 @@ static int serve(struct worker *w)
 
 	if (fr_lifespan_start(&w->lifespan, &w->loop, w->app) < 0)
 		return -1;
-	if (set_threads(w) < 0 ||
-	    fr_socket_init(&w->socket, &w->loop, w->program, w->lifespan.state) < 0 ||
+	if (set_threads(w) < 0)
+		return -1;
+	/* The loop may have been stopped in the very turn in which the start came to its end. */
+	if (w->stop)
+		return -1;
+	if (fr_socket_init(&w->socket, &w->loop, w->program, w->lifespan.state) < 0 ||
 	    listen_all(w) < 0)
 		return -1;
 	w->phase = PHASE_SERVING;

@@ -76,6 +76,40 @@ def test_workers_end_with_the_master(tmp_path):
         time.sleep(0.05)
 
 
+@pytest.mark.parametrize("turns", range(6))
+def test_the_master_ends_while_a_worker_starts(tmp_path, turns):
+    """In whichever turn of the loop the worker learns of it, it ends."""
+    source = f"""
+import asyncio, contextlib, os, signal, time
+from fastrapi import FastrAPI
+
+async def kill():
+    for _ in range({turns}):
+        await asyncio.sleep(0)
+    with open("pid", "w") as file:
+        file.write(str(os.getpid()))
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(0.1)
+
+@contextlib.asynccontextmanager
+async def lifespan(app):
+    app.state.task = asyncio.create_task(kill())
+    yield
+
+app = FastrAPI(lifespan=lifespan)
+"""
+    source = source.replace('"pid"', repr(str(tmp_path / "pid")))
+    daemon = run_app(tmp_path, source)
+    assert daemon.process.wait(30) == -9
+    worker = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 15
+    while os.path.exists(f"/proc/{worker}"):
+        if time.monotonic() > deadline:
+            os.kill(worker, 9)
+            raise AssertionError(daemon.log)
+        time.sleep(0.05)
+
+
 def test_a_signal_to_a_worker_alone_is_noticed(tmp_path):
     daemon = Daemon(tmp_path, "worker_http").wait_ready()
     (worker,) = daemon.workers()
