@@ -1,6 +1,7 @@
 #include "shm/explain.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "shm/route.h"
@@ -241,9 +242,9 @@ static void put_side(FILE *out, const struct fr_image *img, const struct fr_side
 	fputc('\n', out);
 }
 
-/* Notes the side entries that would be asked, tries none. */
+/* Notes the side entries that would be asked, with their plans; tries none. */
 struct asked {
-	FILE *out;
+	FILE *out; /* is shown after the head line, which counts them */
 	const struct fr_image *img;
 	int count;
 };
@@ -257,6 +258,8 @@ static int on_side(void *arg, const struct fr_side *side, const char *path, size
 	if (!asked->count++)
 		fputs("the application itself is asked about:\n", asked->out);
 	put_side(asked->out, asked->img, side);
+	if (side->kind == FR_SIDE_REGEX)
+		put_route(asked->out, asked->img, side->route);
 	return FR_MATCH_NONE;
 }
 
@@ -279,17 +282,26 @@ static void explain_none(const struct fr_image *img, const char *path, int asked
 int fr_explain(const struct fr_image *img, const char *method, const char *path, FILE *out)
 {
 	struct fr_span name = { method, strlen(method) };
-	struct asked asked = { out, img, 0 };
+	char *sides = NULL;
+	size_t len = 0;
+	struct asked asked = { open_memstream(&sides, &len), img, 0 };
 	struct fr_match m;
-	int rc = fr_route_find(img, fr_method_bit(method, name.len), name, path, strlen(path),
-	                       on_side, &asked, &m);
+	int rc;
 
-	if (rc < 0)
+	if (!asked.out)
 		return 1;
+	rc = fr_route_find(img, fr_method_bit(method, name.len), name, path, strlen(path), on_side,
+	                   &asked, &m);
+	if (fclose(asked.out) || rc < 0) {
+		free(sides);
+		return 1;
+	}
 	put_bytes(out, method, name.len);
 	fputc(' ', out);
 	put_bytes(out, path, strlen(path));
 	fprintf(out, ": %" PRIu32 " probes, %d side entries\n", m.probes, asked.count);
+	fwrite(sides, 1, len, out);
+	free(sides);
 	if (m.kind == FR_MATCH_NONE) {
 		explain_none(img, path, asked.count, out);
 		return 1;

@@ -75,7 +75,10 @@ static void test_no_match(void **state)
 	assert_says(text, "no route: 404\n");
 	free(text);
 	text = explain("GET", "/files/a.b", 1);
-	assert_says(text, "route 2 /files/{name}.{ext}: a regular expression");
+	assert_says(text, " probes, 1 side entries\nthe application itself is asked about:\n"
+	                  "  route 2 /files/{name}.{ext}: a regular expression");
+	assert_says(text, "route 2: GET /files/{name}.{ext}\n");
+	assert_says(text, "    0  ");
 	assert_says(text, "404, unless the application says otherwise");
 	free(text);
 	text = explain("GET", "/a\nb", 1);
