@@ -4,6 +4,8 @@
 # version may stand side by side.  The flags are proven by a program that is
 # linked and run.
 AC_DEFUN([FR_WITH_PYTHON], [
+AS_IF([test "x$PYTHON" != x && ! "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null],
+  [AC_MSG_ERROR([$PYTHON is no Python 3.11 or later: give another by PYTHON=, or install the Debian package python3.])])
 AM_PATH_PYTHON([3.11], [],
   [AC_MSG_ERROR([no Python 3.11 or later was found: install the Debian package python3 or give PYTHON=.])])
 AC_MSG_CHECKING([what $PYTHON says of its libpython])
