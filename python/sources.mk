@@ -2,6 +2,7 @@
 pkgfastrapidir = $(pythondir)/fastrapi
 pkgfastrapi_PYTHON = \
 	python/fastrapi/__init__.py \
+	python/fastrapi/_frontend.py \
 	python/fastrapi/_include.py \
 	python/fastrapi/_limits.py \
 	python/fastrapi/_list.py \
@@ -41,6 +42,7 @@ pkgfastrapi__compile_PYTHON = \
 	python/fastrapi/_compile/dependant.py \
 	python/fastrapi/_compile/direct.py \
 	python/fastrapi/_compile/fields.py \
+	python/fastrapi/_compile/form_schema.py \
 	python/fastrapi/_compile/manifest.py \
 	python/fastrapi/_compile/plan.py
 pkgfastrapi__runtimedir = $(pythondir)/fastrapi/_runtime
@@ -52,6 +54,7 @@ pkgfastrapi__runtime_PYTHON = \
 	python/fastrapi/_runtime/calls.py \
 	python/fastrapi/_runtime/errors.py \
 	python/fastrapi/_runtime/fields.py \
+	python/fastrapi/_runtime/files.py \
 	python/fastrapi/_runtime/forms.py \
 	python/fastrapi/_runtime/limits.py \
 	python/fastrapi/_runtime/params.py \

@@ -265,9 +265,9 @@ static int asgi_limit(struct fr_input *in, uint32_t max)
 {
 	struct asgi *a = (struct asgi *)in;
 	PyObject *fn = FR_GET(a->state, limit_body);
-	PyObject *both = fn ? PyObject_CallFunction(fn, "OOOI", a->scope, a->receive, a->send,
-	                                            (unsigned)max)
-	                    : NULL;
+	PyObject *both =
+		fn ? PyObject_CallFunction(fn, "OOOI", a->scope, a->receive, a->send, (unsigned)max)
+		   : NULL;
 	PyObject *receive, *send;
 	int rc = both && PyArg_ParseTuple(both, "OO", &receive, &send) ? 0 : -1;
 	if (rc == 0) {

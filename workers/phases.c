@@ -261,7 +261,14 @@ static enum fr_flow not_found(struct fr_run *run)
 		return FR_FLOW_RAISE;
 	if (redirected)
 		return fr_run_send(run, FR_PHASE_DONE);
-	return raise_http(run, 404, NULL, NULL);
+	PyObject *app = run->program->app, *name = run->program->state->names._fallback;
+	PyObject *fallback = PyObject_CallMethodNoArgs(app, name);
+	if (!fallback)
+		return FR_FLOW_RAISE;
+	enum fr_flow flow = fallback == Py_None ? raise_http(run, 404, NULL, NULL)
+	                                        : foreign(run, fallback, NULL);
+	Py_DECREF(fallback);
+	return flow;
 }
 
 static enum fr_flow method_not_allowed(struct fr_run *run)

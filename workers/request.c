@@ -144,9 +144,21 @@ static int scope_base(struct fr_run *run, PyObject *scope)
 static int scope_route(struct fr_run *run, PyObject *scope)
 {
 	struct fr_names *names = &run->program->state->names;
-	PyObject *route = run->program->routes[run->found.route];
+	PyObject *route = run->program->routes[run->found.route],
+		 *object = fr_run_route_object(run);
 	if (route && PyDict_SetItem(scope, names->route, route) < 0)
 		return -1;
+	if (route && route != object && run->route->kind == FR_ROUTE_PLAN) {
+		/* Of an included route: what it is there. */
+		PyObject *before = PyDict_GetItemWithError(scope, names->fastapi);
+		PyObject *own = before && PyDict_Check(before) ? PyDict_Copy(before) : PyDict_New();
+		int rc = own ? PyDict_SetItem(own, names->effective_route_context, object) : -1;
+		if (rc == 0)
+			rc = PyDict_SetItem(scope, names->fastapi, own);
+		Py_XDECREF(own);
+		if (rc < 0)
+			return -1;
+	}
 	if (run->match && PyDict_Check(run->match))
 		return PyDict_Update(scope, run->match);
 	PyObject *params = fr_run_path_params(run);

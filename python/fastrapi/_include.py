@@ -135,6 +135,8 @@ class IncludedRouter(BaseRoute):
         self.include_context = include_context
         self._routes: list[tuple[BaseRoute, Any]] = []
         self._version: int | None = None
+        self._own: list[tuple[BaseRoute, Any]] = []
+        self._own_version: int | None = None
 
     def pairs(self) -> Sequence[tuple[BaseRoute, Any]]:
         """Each route that was declared, with what it is here; inner routers resolved."""
@@ -144,13 +146,17 @@ class IncludedRouter(BaseRoute):
             self._version = version
         return self._routes
 
-    def _build(self) -> Iterator[tuple[BaseRoute, Any]]:
+    def _build(self, resolve: bool = True) -> Iterator[tuple[BaseRoute, Any]]:
         from .routing import APIRoute, EffectiveRoute
 
         for route in self.original_router.routes:
             if isinstance(route, IncludedRouter):
                 context = self.include_context.combine(route.include_context)
-                yield from IncludedRouter(route.original_router, context).pairs()
+                inner = IncludedRouter(route.original_router, context)
+                if resolve:
+                    yield from inner.pairs()
+                else:
+                    yield route, inner
             elif isinstance(route, APIRoute):
                 yield route, EffectiveRoute(route, self.include_context)
             else:
@@ -159,10 +165,38 @@ class IncludedRouter(BaseRoute):
                     setattr(moved, "max_body_size", self.include_context.max_body_size)
                     yield route, moved
 
+    @property
+    def has_own_way(self) -> bool:
+        """Whether the router, or one in it, decides for itself what it answers."""
+        from .routing import APIRouter
+
+        router = self.original_router
+        own = type(router)
+        if own.matches is not APIRouter.matches or own.handle is not APIRouter.handle:
+            return True
+        return any(isinstance(route, IncludedRouter) and route.has_own_way for route in router.routes)
+
+    def _parts(self) -> Iterator[Any]:
+        """The routes here, inner routers as they are."""
+        if not self.has_own_way:
+            yield from (route for _, route in self.pairs())
+            return
+        if self._own_version != self.original_router._get_routes_version():
+            self._own_version = self.original_router._get_routes_version()
+            self._own = list(self._build(resolve=False))
+        yield from (route for _, route in self._own)
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the router answers a request."""
+        own = scope.get("fastapi")
+        own = {**own} if isinstance(own, dict) else {}
+        inside = {**scope, "fastapi": {**own, "included_router": self}}
+        return self.original_router.matches(inside)
+
+    def matches_here(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether one of the routes answers a request."""
         partial: tuple[Match, Scope] = (Match.NONE, {})
-        for _, route in self.pairs():
+        for route in self._parts():
             match, child_scope = route.matches(scope)
             found = (match, {**child_scope, _SELECTED: route})
             if match is Match.FULL:
@@ -172,9 +206,20 @@ class IncludedRouter(BaseRoute):
         return partial
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the route answer that matches() chose."""
-        route = scope.pop(_SELECTED)
-        scope.setdefault("route", route)
+        """Let the router answer."""
+        own = scope.get("fastapi")
+        scope["fastapi"] = {**(own if isinstance(own, dict) else {}), "included_router": self}
+        await self.original_router.handle(scope, receive, send)
+
+    async def handle_here(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the route answer that matches."""
+        match, child_scope = self.matches_here(scope)
+        if match is Match.NONE:
+            await self.original_router.default(scope, receive, send)
+            return
+        route = child_scope.pop(_SELECTED)
+        own = {**(scope.get("fastapi") or {}), **(child_scope.get("fastapi") or {})}
+        scope.update({**child_scope, "fastapi": own})
         await route.handle(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> Any:

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeVar, Unpack, cast
+from typing import Any, Literal, TypeVar, Unpack, cast
 
 from starlette.applications import Starlette
 from starlette.datastructures import State
@@ -20,6 +20,7 @@ from typing_extensions import deprecated
 
 from . import _fastrapid, routing
 from ._compile import compile_app, manifest_bytes
+from ._frontend import wants_check
 from ._limits import FormLimits
 from ._operation import (
     APP_ADD_ROUTE_NAMES,
@@ -308,6 +309,10 @@ class FastrAPI(Starlette):
         super().add_middleware(middleware_class, *args, **kwargs)
         self._mark_routes_changed()
 
+    def _fallback(self) -> ASGIApp | None:
+        """What the executor asks when no route answers."""
+        return self.router._fallback()
+
     def _compiled(self) -> tuple[dict[str, Any], list[Any]]:
         """The manifest and its objects."""
         return compile_app(self)
@@ -392,6 +397,18 @@ class FastrAPI(Starlette):
     def include_router(self, router: routing.APIRouter, **options: Unpack[IncludeOptions]) -> None:
         """Include a router's endpoints; see `APIRouter.include_router`."""
         self.router.include_router(router, **options)
+
+    def frontend(
+        self,
+        path: str,
+        *,
+        directory: str | os.PathLike[str],
+        fallback: Literal["auto", "index.html", "404.html"] | None = "auto",
+        check_dir: bool | Literal["auto"] = "auto",
+    ) -> None:
+        """Serve a built frontend where no route answers; see `APIRouter.frontend`."""
+        wants = wants_check(directory, check_dir)
+        self.router.frontend(path, directory=directory, fallback=fallback, check_dir=wants)
 
     @deprecated("on_event is deprecated, use lifespan event handlers instead.")
     def on_event(self, event_type: str) -> Decorator[DecoratedCallable]:

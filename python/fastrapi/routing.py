@@ -1,6 +1,7 @@
 """Routes and routers."""
 
 import inspect
+import os
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -15,7 +16,7 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol, Unpack, cast
+from typing import Any, Literal, Protocol, Unpack, cast
 
 from starlette import routing
 from starlette._utils import get_route_path, is_async_callable
@@ -29,6 +30,7 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from typing_extensions import deprecated
 
 from . import params
+from ._frontend import Frontend, FrontendFiles, Frontends, check_path, wants_check
 from ._include import IncludeContext, IncludedRouter, effective_routes
 from ._limits import FormLimits, check_max_body_size, checked_form_limits, first_limit
 from ._list import RouteList
@@ -122,14 +124,33 @@ class APIRoute(RouteState, routing.Route):  # type: ignore[misc]
 
         return route_handler(self)
 
+    def _state_in(self, scope: Scope) -> "APIRoute":
+        """What the route is where the request comes to it: itself, or its included form."""
+        context = _own_scope(scope).get(_CONTEXT)
+        if isinstance(context, EffectiveRoute) and context._original is self:
+            return context
+        return self
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether the route answers a request."""
-        return match_route(self, scope)
+        return match_route(self._state_in(scope), scope)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that matches."""
-        if not await refuse_method(self, scope, receive, send):
-            await self.app(scope, receive, send)
+        state = self._state_in(scope)
+        if not await refuse_method(state, scope, receive, send):
+            await state.app(scope, receive, send)
+
+
+# In a scope, below the key "fastapi": what an included route or router is there.
+_SCOPE = "fastapi"
+_CONTEXT = "effective_route_context"
+_INCLUDED = "included_router"
+
+
+def _own_scope(scope: Scope) -> dict[str, Any]:
+    own = scope.get(_SCOPE)
+    return own if isinstance(own, dict) else {}
 
 
 # Options that including a router leaves alone.
@@ -197,6 +218,20 @@ class EffectiveRoute(APIRoute):
 
     def _asgi_app(self, state: RouteState) -> ASGIApp:
         return self._original._asgi_app(state)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the declared route, which may have its own way, answers here."""
+        inside = {**scope, _SCOPE: {**_own_scope(scope), _CONTEXT: self}}
+        match, child_scope = self._original.matches(inside)
+        if match is Match.NONE:
+            return match, child_scope
+        own = {**_own_scope(inside), **_own_scope(child_scope)}
+        return match, {**child_scope, _SCOPE: own}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the declared route answer."""
+        scope[_SCOPE] = {**_own_scope(scope), _CONTEXT: self}
+        await self._original.handle(scope, receive, send)
 
 
 class APIWebSocketRoute(routing.WebSocketRoute):
@@ -404,6 +439,9 @@ class APIRouter(routing.Router):
         self.strict_content_type = strict_content_type
         self.max_body_size = max_body_size
 
+        self._frontends: list[Frontend] = []
+        self._fallback_made: tuple[int, Frontends] | None = None
+
     # ---- the list of routes ----
 
     @property
@@ -561,6 +599,56 @@ class APIRouter(routing.Router):
         for handler in router.on_shutdown:
             self.add_event_handler("shutdown", handler)
         self.lifespan_context = _merged_lifespan(self.lifespan_context, router.lifespan_context)
+
+    # ---- for subclasses to override: what an included router does ----
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether one of the routes answers a request, where the router is included."""
+        included = _own_scope(scope).get(_INCLUDED)
+        if isinstance(included, IncludedRouter) and included.original_router is self:
+            return included.matches_here(scope)
+        return Match.NONE, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, where the router is included; else as an ASGI callable."""
+        included = _own_scope(scope).get(_INCLUDED)
+        if isinstance(included, IncludedRouter) and included.original_router is self:
+            await included.handle_here(scope, receive, send)
+        else:
+            await self(scope, receive, send)
+
+    # ---- frontends ----
+
+    def frontend(
+        self,
+        path: str,
+        *,
+        directory: str | os.PathLike[str],
+        fallback: Literal["auto", "index.html", "404.html"] | None = "auto",
+        check_dir: bool | Literal["auto"] = "auto",
+    ) -> None:
+        """
+        Serve the files of a built frontend below a path, where no route answers.
+
+        `fallback` is the file for paths that have none: `index.html`, when a
+        page is asked for, or `404.html`; `auto` takes the one that is there.
+        """
+        wants = wants_check(directory, check_dir)
+        files = FrontendFiles(directory, fallback, wants)
+        below = self.prefix + check_path(path)
+        self._frontends.append(Frontend(below, files, self.dependencies, self.dependency_overrides_provider))
+        self._mark_routes_changed()
+
+    def _fallback(self) -> Frontends | None:
+        """What is asked when no route answers."""
+        if self._fallback_made is None or self._fallback_made[0] != self._routes_version:
+            self._fallback_made = (self._routes_version, Frontends(self))
+        return self._fallback_made[1] or None
+
+    async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what no route answers."""
+        fallback = self._fallback() if scope["type"] == "http" else None
+        await (fallback or super().not_found)(scope, receive, send)
 
     # ---- start-up and shut-down functions ----
 

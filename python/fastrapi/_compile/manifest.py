@@ -2,12 +2,13 @@
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from starlette.convertors import CONVERTOR_TYPES
 from starlette.routing import BaseRoute, Host, WebSocketRoute
 
-from .._include import effective_routes
+from .._include import IncludedRouter, effective_routes
 from .._route import given, locate
 from ..routing import APIRoute
 from .plan import Objects, Places, Planner, call_name
@@ -70,7 +71,7 @@ class _Compiler:
 
     def routes(self, app: Any) -> list[dict[str, Any]]:
         result = []
-        for original, route in effective_routes(app.router.routes):
+        for original, route in _standing(app.router.routes):
             # No request over HTTP matches those.
             if isinstance(original, WebSocketRoute):
                 continue
@@ -139,6 +140,15 @@ class _Compiler:
             "caches": len(planner.caches),
         }
         return entry
+
+
+def _standing(routes: Iterable[BaseRoute]) -> Iterator[tuple[BaseRoute, Any]]:
+    """Each route with what it is where it stands; a router that has its own way is one route."""
+    for route in routes:
+        if isinstance(route, IncludedRouter) and route.has_own_way:
+            yield route, route
+        else:
+            yield from effective_routes([route])
 
 
 def _where(route: Any) -> str:

@@ -54,7 +54,7 @@ class Meter:
         self._receive = receive
         self._send = send
         self._announced = _announced(scope)
-        self._refused = False
+        self.refused = False
         # The names that Starlette's middleware changes.
         self.max_body_size = limit
         self.total_size = 0
@@ -64,6 +64,8 @@ class Meter:
         return self._announced is not None and self._announced > self.max_body_size
 
     async def receive(self) -> Message:
+        if self.refused:
+            return await self._receive()
         if self._is_announced_too_large():
             raise BodyTooLarge
         message = await self._receive()
@@ -77,10 +79,10 @@ class Meter:
         if message["type"] == "http.response.start":
             self.response_started = True
             # Nobody read the body, but it is refused all the same.
-            self._refused = self._is_announced_too_large()
-            if self._refused:
+            self.refused = self._is_announced_too_large()
+            if self.refused:
                 await too_large()(self._scope, self._receive, self._send)
-        if not self._refused:
+        if not self.refused:
             await self._send(message)
 
 
@@ -134,12 +136,14 @@ class BodyLimit:
 
         previous: Any = scope.get(MAX_BODY_SIZE_SCOPE_KEY)
         try:
-            own = (receive, watched)
+            own: tuple[Receive, Send] = (receive, watched)
             if self.limit is not None:
                 own = limit_body(scope, receive, watched, self.limit)
             await self.app(scope, *own)
         except Exception as exc:
             error = limit_error(exc)
+            if error is not None and getattr(scope[_METER], "refused", False):
+                return  # while the answer was sent, somebody looked for more of the body
             if error is None or started:
                 raise
             if not inside:
