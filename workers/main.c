@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -28,7 +29,8 @@
 enum { EXIT_GOOD = 0, EXIT_APP = 1, EXIT_PYTHON = 2 };
 
 #define IDLE_GRACE 0.2 /* idle connections stay that long when the server ends */
-#define ORPHAN_DRAIN 1.0 /* the master died: what is left of a drain */
+#define ORPHAN_DRAIN 0.8 /* the master died: what is left of a drain */
+#define ORPHAN_TIME 1800 /* ms from the master's death to ours, whatever runs */
 #define CANCEL_TIME 1.0 /* for cancelled requests to come to their end */
 #define WATCH_EVERY 0.02
 #define FINALIZE_TIME 3 /* seconds for the interpreter's own end */
@@ -45,11 +47,14 @@ struct worker {
 	struct fr_wboard board; /* slot NULL: there is none */
 	struct fr_program *program;
 	PyObject *app;
-	ev_signal term, interrupt, quit;
+	ev_signal term, interrupt, quit, hangup;
 	ev_io master;
 	ev_timer watch; /* while draining */
 	enum phase phase;
+	bool listening;
 	bool stop; /* was asked for */
+	bool hasty; /* and not only because others serve */
+	bool orphan; /* the master is gone */
 	bool empty; /* no connection is left */
 	double deadline; /* of the phase */
 };
@@ -124,18 +129,44 @@ static void on_empty(void *data)
 	((struct worker *)data)->empty = true;
 }
 
-static void begin_stop(struct worker *w, double drain)
+/*
+ * Takes no more connections, and lets nobody queue for us: the sockets that
+ * other processes have go on without this one, those that none has are free.
+ */
+static void close_listeners(struct worker *w)
 {
+	for (size_t i = 0; w->listening && i < w->heritage->nlisteners; i++)
+		close(w->heritage->listeners[i].fd);
+	w->listening = false;
+}
+
+/* Idle connections are closed after grace seconds.  A second call may only hasten. */
+static void begin_stop(struct worker *w, double drain, double grace)
+{
+	bool first = !w->stop;
+	double deadline = ev_now(w->loop.ev) + drain;
+
 	w->stop = true;
 	if (w->phase == PHASE_STARTING) {
-		leave_loop(w);
+		if (first)
+			leave_loop(w);
 		return;
 	}
+	if (w->phase != PHASE_SERVING && w->phase != PHASE_DRAINING)
+		return;
+	if (first || deadline < w->deadline)
+		w->deadline = deadline;
 	w->phase = PHASE_DRAINING;
 	fr_wboard_state(&w->board, FR_BOARD_DRAINING);
-	w->deadline = ev_now(w->loop.ev) + drain;
-	fr_server_drain(w->server, drain < IDLE_GRACE ? drain : IDLE_GRACE, on_empty, w);
+	fr_server_drain(w->server, drain < grace ? drain : grace, on_empty, w);
+	close_listeners(w);
 	ev_timer_start(w->loop.ev, &w->watch);
+}
+
+static void stop_hastily(struct worker *w, double drain)
+{
+	w->hasty = true;
+	begin_stop(w, drain, IDLE_GRACE);
 }
 
 static void on_watch(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -166,9 +197,9 @@ static void on_term(struct ev_loop *loop, ev_signal *signal, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (w->stop)
+	if (w->hasty)
 		_exit(EXIT_APP); /* asked for twice: at once */
-	begin_stop(w, w->heritage->config->timeouts.drain);
+	stop_hastily(w, w->heritage->config->timeouts.drain);
 }
 
 static void on_quit(struct ev_loop *loop, ev_signal *signal, int revents)
@@ -179,7 +210,7 @@ static void on_quit(struct ev_loop *loop, ev_signal *signal, int revents)
 	_exit(EXIT_APP);
 }
 
-/* The terminal sends it to all of us; the master decides what it means. */
+/* Sent to all of us, by a terminal or a person; the master decides what it means. */
 static void on_interrupt(struct ev_loop *loop, ev_signal *signal, int revents)
 {
 	(void)loop;
@@ -187,35 +218,69 @@ static void on_interrupt(struct ev_loop *loop, ev_signal *signal, int revents)
 	(void)revents;
 }
 
-/* The master writes nothing here: its end is the one event. */
+static void accept_all(struct worker *w)
+{
+	if (w->listening || w->stop)
+		return;
+	for (size_t i = 0; i < w->heritage->nlisteners; i++) {
+		int rc = fr_server_listen(w->server, w->heritage->listeners[i].fd);
+
+		if (rc < 0) {
+			fr_log(FR_ERROR, "can't accept on %s: %s", w->heritage->listeners[i].name,
+			       fr_err_name(rc));
+			_exit(EXIT_APP);
+		}
+	}
+	w->listening = true;
+}
+
+/* Orders, one byte each, or the master's end. */
 static void on_master(struct ev_loop *loop, ev_io *io, int revents)
 {
+	const struct fr_config *config = ((struct worker *)io->data)->heritage->config;
 	struct worker *w = io->data;
-	char byte;
-	ssize_t n = recv(io->fd, &byte, 1, MSG_DONTWAIT);
+	char order = 0;
+	ssize_t n = recv(io->fd, &order, 1, MSG_DONTWAIT);
 
 	(void)revents;
-	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0 && order == FR_ORDER_ACCEPT)
+		accept_all(w);
+	else if (n > 0 && order == FR_ORDER_RETIRE)
+		begin_stop(w, config->timeouts.drain, config->timeouts.idle);
+	if (n > 0)
 		return;
 	ev_io_stop(loop, io);
 	fr_log(FR_WARNING, "the master is gone: worker %u ends", w->heritage->worker);
-	if (w->stop && w->phase == PHASE_DRAINING)
-		w->deadline = ev_now(loop) + ORPHAN_DRAIN;
-	else if (!w->stop)
-		begin_stop(w, ORPHAN_DRAIN);
+	w->orphan = true;
+	stop_hastily(w, ORPHAN_DRAIN);
 }
 
 /* ---- the start ---- */
 
+/* The master has died.  The loop learns of it by itself, if it runs; if it doesn't, the kernel ends us. */
+static void on_orphan(int signo)
+{
+	static const struct itimerval limit = { .it_value = { .tv_sec = ORPHAN_TIME / 1000,
+		                                              .tv_usec = ORPHAN_TIME % 1000 * 1000 } };
+
+	(void)signo;
+	signal(SIGALRM, SIG_DFL);
+	setitimer(ITIMER_REAL, &limit, NULL);
+}
+
 /* What the fork left of the master's ways with signals. */
 static void reset_signals(void)
 {
-	static const int defaults[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD, SIGUSR1, SIGUSR2 };
+	static const int defaults[] = { SIGTERM, SIGINT, SIGQUIT, SIGCHLD, SIGUSR1, SIGUSR2 };
 	sigset_t none;
 
 	for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
 		signal(defaults[i], SIG_DFL);
 	signal(SIGPIPE, SIG_IGN); /* as Python expects */
+	signal(SIGHUP, SIG_IGN); /* the master's, who may be reached together with us */
+	signal(FR_ORPHAN_SIGNAL, on_orphan);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -225,12 +290,15 @@ static void start_watchers(struct worker *w)
 	ev_signal_init(&w->term, on_term, SIGTERM);
 	ev_signal_init(&w->interrupt, on_interrupt, SIGINT);
 	ev_signal_init(&w->quit, on_quit, SIGQUIT);
+	ev_signal_init(&w->hangup, on_interrupt, SIGHUP);
 	ev_io_init(&w->master, on_master, w->heritage->master_fd, EV_READ);
 	ev_timer_init(&w->watch, on_watch, WATCH_EVERY, WATCH_EVERY);
-	w->term.data = w->interrupt.data = w->quit.data = w->master.data = w->watch.data = w;
+	w->term.data = w->interrupt.data = w->quit.data = w->hangup.data = w;
+	w->master.data = w->watch.data = w;
 	ev_signal_start(w->loop.ev, &w->term);
 	ev_signal_start(w->loop.ev, &w->interrupt);
 	ev_signal_start(w->loop.ev, &w->quit);
+	ev_signal_start(w->loop.ev, &w->hangup);
 	ev_io_start(w->loop.ev, &w->master);
 }
 
@@ -239,6 +307,7 @@ static void stop_watchers(struct worker *w)
 	ev_signal_stop(w->loop.ev, &w->term);
 	ev_signal_stop(w->loop.ev, &w->interrupt);
 	ev_signal_stop(w->loop.ev, &w->quit);
+	ev_signal_stop(w->loop.ev, &w->hangup);
 	ev_io_stop(w->loop.ev, &w->master);
 	ev_timer_stop(w->loop.ev, &w->watch);
 }
@@ -362,7 +431,7 @@ static void net_limits(const struct fr_config *c, struct fr_net_limits *ret)
 	};
 }
 
-static int listen_all(struct worker *w)
+static int make_server(struct worker *w)
 {
 	struct fr_net_limits limits;
 
@@ -375,15 +444,6 @@ static int listen_all(struct worker *w)
 	if (w->board.slot) {
 		w->board.server = w->server;
 		w->socket.board = &w->board;
-	}
-	for (size_t i = 0; i < w->heritage->nlisteners; i++) {
-		int rc = fr_server_listen(w->server, w->heritage->listeners[i].fd);
-
-		if (rc < 0) {
-			PyErr_Format(PyExc_OSError, "can't listen on %s: %s", w->heritage->listeners[i].name,
-			             fr_err_name(rc));
-			return -1;
-		}
 	}
 	return 0;
 }
@@ -401,7 +461,7 @@ static int serve(struct worker *w)
 	if (w->stop)
 		return -1;
 	if (fr_socket_init(&w->socket, &w->loop, w->program, w->lifespan.state) < 0 ||
-	    listen_all(w) < 0)
+	    make_server(w) < 0)
 		return -1;
 	w->phase = PHASE_SERVING;
 	fr_wboard_state(&w->board, FR_BOARD_SERVING);
@@ -418,7 +478,7 @@ static int serve(struct worker *w)
 			log_python("the application wants the process to end");
 		Py_XDECREF(result);
 		if (!w->stop)
-			begin_stop(w, w->heritage->config->timeouts.drain);
+			stop_hastily(w, w->heritage->config->timeouts.drain);
 	}
 	return 0;
 }
@@ -468,13 +528,15 @@ static void end(struct worker *w)
 	if (w->server)
 		fr_server_free(w->server);
 	w->server = NULL;
-	if (fr_lifespan_stop(&w->lifespan, w->heritage->config->timeouts.drain) < 0)
+	if (fr_lifespan_stop(&w->lifespan, w->orphan ? ORPHAN_DRAIN : w->heritage->config->timeouts.drain) < 0)
 		log_python("lifespan shutdown failed");
 	stop_watchers(w);
 	if (w->board.slot)
 		fr_wboard_stop(&w->board, w->loop.ev);
-	signal(SIGALRM, on_alarm);
-	alarm(FINALIZE_TIME);
+	if (!w->orphan) {
+		signal(SIGALRM, on_alarm);
+		alarm(FINALIZE_TIME);
+	}
 	close_loop(w);
 	fr_socket_fini(&w->socket);
 	fr_lifespan_fini(&w->lifespan);

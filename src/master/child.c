@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void master_signals(sigset_t *set)
@@ -46,6 +47,25 @@ int fr_signals_next(int fd)
 		n = read(fd, &info, sizeof info);
 	while (n < 0 && errno == EINTR);
 	return n == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
+}
+
+pid_t fr_child_ended(void)
+{
+	siginfo_t info = { 0 };
+
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		if (errno != EINTR)
+			return 0;
+	return info.si_pid;
+}
+
+int fr_child_reap(pid_t pid)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
 }
 
 void fr_child_reset_signals(void)

@@ -3,7 +3,7 @@
  * descriptors, privileges, the tie to its parent.
  *
  * Called in loader and workers only, after fork, with one thread.  The
- * signal descriptor is the master's side of the same thing.
+ * signal descriptor and the reaping are the master's side of the same thing.
  */
 #ifndef FR_MASTER_CHILD_H
 #define FR_MASTER_CHILD_H
@@ -18,6 +18,12 @@ int fr_signals_open(int *ret_fd, struct fr_diag *diag) FR_MUST_CHECK;
 
 /* The next signal that waits there, or 0. */
 int fr_signals_next(int fd);
+
+/* A child that has ended and waits to be reaped; 0: none. */
+pid_t fr_child_ended(void);
+
+/* Reaps it; returns its status. */
+int fr_child_reap(pid_t pid);
 
 /* Default actions, nothing blocked, and a process group of its own: Ctrl-C is the master's to tell. */
 void fr_child_reset_signals(void);

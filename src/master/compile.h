@@ -2,8 +2,9 @@
  * An application, compiled: loader, manifest, image, seal, verification, in
  * that order.
  *
- * Called by the master at start, and by -t, --explain and --dump.  The
- * struct owns the texts, the descriptor and the mapping.  The master's thread.
+ * Used by the master for each generation, and by -t, --explain and --dump.
+ * The struct owns the texts, the descriptor and the mapping.  Everything runs
+ * on the given loop; only the making of the image takes the thread's time.
  */
 #ifndef FR_MASTER_COMPILE_H
 #define FR_MASTER_COMPILE_H
@@ -16,14 +17,27 @@
 #include "shm/layout.h"
 
 struct fr_compiled {
-	struct fr_loaded loaded;
+	struct fr_loader loader; /* ret.said: what it said, after a failure too */
 	uint64_t hash_seed; /* of Python's hashes, for this generation */
 	int image_fd; /* sealed; -1: none */
 	size_t image_size;
 	const struct fr_image *image; /* verified, read-only */
+	struct fr_diag diag; /* of on_done's error */
+	fr_loader_done_fn *on_done;
+	void *data;
 };
 
-/* ret is always set; after a failure it may hold what the loader said.  Errors of fr_loader_run, too. */
+void fr_compiled_init(struct fr_compiled *compiled);
+
+/* Starts it; if that succeeds, on_done follows, with an error of the loader or of the image. */
+int fr_compile_start(struct fr_compiled *compiled, struct ev_loop *loop,
+                     const struct fr_config *config, fr_loader_done_fn *on_done, void *data,
+                     struct fr_diag *diag) FR_MUST_CHECK;
+
+/*
+ * The same, to its end.  signal_fd is the master's (fr_signals_open):
+ * SIGTERM, SIGINT or SIGQUIT there end it with FR_EAGAIN.
+ */
 int fr_compile(const struct fr_config *config, int signal_fd, struct fr_compiled *ret,
                struct fr_diag *diag) FR_MUST_CHECK;
 void fr_compiled_fini(struct fr_compiled *compiled);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cjson/cJSON.h>
@@ -49,7 +50,8 @@ void fr_config_fini(struct fr_config *config)
 		enum fr_conf_type type = fr_conf_keys[i].type;
 
 		if (type == FR_CONF_APP || type == FR_CONF_DIR || type == FR_CONF_PYTHON ||
-		    type == FR_CONF_FILE || type == FR_CONF_USER || type == FR_CONF_GROUP)
+		    type == FR_CONF_FILE || type == FR_CONF_SOCKET || type == FR_CONF_USER ||
+		     type == FR_CONF_GROUP)
 			free(*(char **)((char *)config + fr_conf_keys[i].offset));
 	}
 	free(config->file);
@@ -314,6 +316,12 @@ int fr_config_finish(struct fr_config *config, struct fr_diag *diag)
 	if (!config->nlisten &&
 	    (err = fr_config_option(config, "listen", "127.0.0.1:8000", "listen", diag)) < 0)
 		return err;
+	if (!config->control && config->pid_file &&
+	    strlen(config->pid_file) + 5 < sizeof((struct sockaddr_un *)0)->sun_path &&
+	    asprintf(&config->control, "%s.sock", config->pid_file) < 0) {
+		config->control = NULL;
+		return fr_diag_set(diag, FR_ENOMEM, "control", "out of memory");
+	}
 	if (!config->workers) {
 		const struct fr_conf_key *key = fr_conf_key_find("workers");
 

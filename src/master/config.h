@@ -53,6 +53,7 @@ struct fr_config {
 		char *file; /* NULL: standard error */
 	} log;
 	char *pid_file;
+	char *control; /* path of the control socket; NULL: none */
 	char *user;
 	char *group;
 };

@@ -67,7 +67,8 @@ const struct fr_conf_key fr_conf_keys[] = {
 	{ "timeouts.write", FR_CONF_TIME, AT(timeouts.write), "30s", 0.01, 86400, NULL,
 	  "How long a client may go without taking any of its answer." },
 	{ "timeouts.drain", FR_CONF_TIME, AT(timeouts.drain), "30s", 0, 86400, NULL,
-	  "How long requests in flight may go on when the server ends." },
+	  "How long requests in flight may go on when the server ends, or when a reload has "
+	  "replaced their worker." },
 	{ "log.level", FR_CONF_CHOICE, AT(log.level), "info", 0, 0, level_choices,
 	  "The least important events that are logged." },
 	{ "log.file", FR_CONF_FILE, AT(log.file), NULL, 0, 0, NULL,
@@ -76,6 +77,10 @@ const struct fr_conf_key fr_conf_keys[] = {
 	{ "pid_file", FR_CONF_FILE, AT(pid_file), NULL, 0, 0, NULL,
 	  "A file for the master's process id: written when all workers are ready, removed at the "
 	  "end. Default: none." },
+	{ "control", FR_CONF_SOCKET, AT(control), NULL, 0, 0, NULL,
+	  "A Unix socket for fastrapid -s, which only the user that starts fastrapid can use. "
+	  "Without one, -s sends signals to the process in pid_file and does not wait. "
+	  "Default: the path of pid_file with .sock at its end, else none." },
 	{ "user", FR_CONF_USER, AT(user), NULL, 0, 0, NULL,
 	  "The user that the loader and the workers run as; only root can change it. Changing it "
 	  "also forbids them to gain privileges again. Default: the user that starts fastrapid." },

@@ -24,6 +24,7 @@ enum fr_conf_type {
 	FR_CONF_TIME, /* seconds: 1.5 or "1500ms" */
 	FR_CONF_CHOICE, /* one of a few words */
 	FR_CONF_FILE, /* a file that we will write */
+	FR_CONF_SOCKET, /* a Unix socket that we will make */
 	FR_CONF_USER,
 	FR_CONF_GROUP,
 };

@@ -17,6 +17,8 @@
 
 #include "master/listeners.h"
 
+#define MAX_SOCKET 107 /* bytes of a Unix socket's path */
+
 /* Where "expected ..." goes. */
 struct expect {
 	char *out;
@@ -105,6 +107,9 @@ void fr_conf_describe(const struct fr_conf_key *key, char *out, size_t size)
 		return;
 	case FR_CONF_FILE:
 		snprintf(out, size, "a string, the path of a file");
+		return;
+	case FR_CONF_SOCKET:
+		snprintf(out, size, "a string, the path of a socket of 1 to %d bytes", MAX_SOCKET);
 		return;
 	case FR_CONF_USER:
 		snprintf(out, size, "a string, the name of a user");
@@ -278,6 +283,22 @@ static int set_file(char **at, const char *text, const char *base, struct expect
 	return set_string(at, path);
 }
 
+/* A socket that is there may be stale, or ours; whoever opens it will see. */
+static int set_socket(char **at, const char *text, const char *base, struct expect *e)
+{
+	char *path = *text ? join(base, text) : NULL, *copy = path ? strdup(path) : NULL;
+	int ok = copy && strlen(path) <= MAX_SOCKET && text[strlen(text) - 1] != '/' &&
+	         access(dirname(copy), W_OK | X_OK) == 0;
+
+	free(copy);
+	if (!ok) {
+		free(path);
+		return expected(e, "a path of 1 to %d bytes in a folder that can be written",
+		                MAX_SOCKET);
+	}
+	return set_string(at, path);
+}
+
 static int set_user(char **at, const char *text, struct expect *e)
 {
 	const struct passwd *pw = getpwnam(text);
@@ -365,6 +386,8 @@ int fr_conf_set(struct fr_config *config, const struct fr_conf_key *key, struct 
 		return set_choice(at, key, value.text);
 	case FR_CONF_FILE:
 		return set_file(at, value.text, base, &e);
+	case FR_CONF_SOCKET:
+		return set_socket(at, value.text, base, &e);
 	case FR_CONF_USER:
 		return set_user(at, value.text, &e);
 	case FR_CONF_GROUP:

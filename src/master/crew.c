@@ -17,7 +17,8 @@
 
 #define BACKOFF_FIRST 0.1
 #define BACKOFF_MOST 30.0
-#define SETTLED 10.0 /* a worker that lived this long has not failed to start */
+#define SETTLED 0.25 /* a worker that was ready for this long could serve */
+#define LOST_TIME 0.01 /* before a worker returns: for the others' events */
 #define DRAIN_MARGIN 5.0 /* for lifespan's shutdown, after the requests */
 #define FAST_LIMIT 3.0
 
@@ -55,13 +56,14 @@ static _Noreturn void be_worker(struct fr_member *m, int report_fd)
 	free(keep);
 	if (h.log_fd > 2)
 		dup2(h.log_fd, 2);
+	fr_log_init(h.log_fd, (enum fr_level)h.config->log.level);
 	snprintf(name, sizeof name, "fastrapid-w%u", m->number);
 	prctl(PR_SET_NAME, name, 0, 0, 0);
 	if (fr_child_drop(h.config->user, h.config->group, &diag) < 0) {
 		fr_log(FR_ERROR, "worker %u: %s: %s", m->number, diag.where, diag.message);
 		_exit(1);
 	}
-	fr_child_follow((pid_t)h.master_pid, SIGTERM);
+	fr_child_follow((pid_t)h.master_pid, FR_ORPHAN_SIGNAL);
 	rc = crew->entries->worker(&h);
 	fflush(NULL);
 	_exit(rc);
@@ -91,7 +93,6 @@ static int spawn(struct fr_member *m, struct fr_diag *diag)
 	m->pid = pid;
 	m->report_fd = fds[0];
 	m->ready = m->late = false;
-	m->started = ev_time();
 	ev_io_init(&m->report, on_report, m->report_fd, EV_READ);
 	ev_io_start(crew->loop, &m->report);
 	ev_now_update(crew->loop);
@@ -99,6 +100,29 @@ static int spawn(struct fr_member *m, struct fr_diag *diag)
 	ev_timer_start(crew->loop, &m->timer);
 	fr_log(FR_DEBUG, "worker %u started (pid %d)", m->number, (int)pid);
 	return 0;
+}
+
+/* ---- orders ---- */
+
+static void order(struct fr_member *m, enum fr_order what)
+{
+	char byte = (char)what;
+	ssize_t n = -1;
+
+	while (m->report_fd >= 0 &&
+	       (n = send(m->report_fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT)) < 0 &&
+	       errno == EINTR)
+		;
+	/* One that can't be told what to do is of no use; how it ends is told when it is reaped. */
+	if (n < 0 && m->pid)
+		kill(m->pid, SIGTERM);
+}
+
+void fr_crew_accept(struct fr_crew *crew)
+{
+	for (unsigned i = 0; i < crew->count; i++)
+		if (crew->members[i].ready)
+			order(&crew->members[i], FR_ORDER_ACCEPT);
 }
 
 /* ---- what becomes of them ---- */
@@ -139,20 +163,43 @@ static void on_deadline(struct ev_loop *loop, ev_timer *watcher, int revents)
 	kill_all(crew, SIGKILL);
 }
 
+/* From now on nobody is replaced, and whoever is there after limit is killed. */
+static void end_within(struct fr_crew *crew, enum fr_crew_state state, double limit)
+{
+	crew->state = state;
+	for (unsigned i = 0; i < crew->count; i++)
+		ev_timer_stop(crew->loop, &crew->members[i].timer);
+	ev_now_update(crew->loop);
+	ev_timer_stop(crew->loop, &crew->deadline);
+	ev_timer_set(&crew->deadline, limit, 0);
+	ev_timer_start(crew->loop, &crew->deadline);
+}
+
+void fr_crew_retire(struct fr_crew *crew)
+{
+	if (crew->state >= FR_CREW_RETIRING)
+		return;
+	end_within(crew, FR_CREW_RETIRING, crew->heritage.config->timeouts.drain + DRAIN_MARGIN);
+	for (unsigned i = 0; i < crew->count; i++) {
+		struct fr_member *m = &crew->members[i];
+
+		if (m->pid && m->ready)
+			order(m, FR_ORDER_RETIRE);
+		else if (m->pid)
+			kill(m->pid, SIGTERM); /* a replacement that has not begun to serve */
+	}
+	if (!anyone_runs(crew))
+		all_gone(crew);
+}
+
 void fr_crew_stop(struct fr_crew *crew, bool graceful)
 {
 	double limit = graceful ? crew->heritage.config->timeouts.drain + DRAIN_MARGIN : FAST_LIMIT;
 
 	if (crew->state == FR_CREW_GONE || (crew->state == FR_CREW_STOPPING && graceful))
 		return;
-	crew->state = FR_CREW_STOPPING;
-	for (unsigned i = 0; i < crew->count; i++)
-		ev_timer_stop(crew->loop, &crew->members[i].timer);
+	end_within(crew, FR_CREW_STOPPING, limit);
 	kill_all(crew, graceful ? SIGTERM : SIGQUIT);
-	ev_now_update(crew->loop);
-	ev_timer_stop(crew->loop, &crew->deadline);
-	ev_timer_set(&crew->deadline, limit, 0);
-	ev_timer_start(crew->loop, &crew->deadline);
 	if (!anyone_runs(crew))
 		all_gone(crew);
 }
@@ -172,6 +219,7 @@ static void fail(struct fr_crew *crew, const char *text, const char *fmt, ...)
 		fr_diag_set(&crew->diag, FR_ECHILD, "", "%s", message);
 		crew->failed = true;
 		crew->failure = text ? strdup(text) : NULL;
+		crew->events.on_failed(crew->events.data);
 	}
 	fr_crew_stop(crew, true);
 }
@@ -181,7 +229,10 @@ static void now_ready(struct fr_member *m)
 	struct fr_crew *crew = m->crew;
 
 	m->ready = true;
+	m->ready_at = ev_time();
 	ev_timer_stop(crew->loop, &m->timer);
+	if (crew->state == FR_CREW_READY)
+		order(m, FR_ORDER_ACCEPT);
 	if (crew->state == FR_CREW_READY)
 		fr_log(FR_INFO, "worker %u (pid %d) is ready", m->number, (int)m->pid);
 	if (crew->state != FR_CREW_STARTING)
@@ -261,12 +312,30 @@ static void on_timer(struct ev_loop *loop, ev_timer *watcher, int revents)
 	}
 }
 
+/* How many processes the kernel has killed since it runs, for want of memory. */
+static uint64_t count_oom_kills(void)
+{
+	FILE *f = fopen("/proc/vmstat", "re");
+	unsigned long long count = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "oom_kill %llu", &count) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return count;
+}
+
 /* How a worker ended, in words. */
 static void describe_end(const struct fr_member *m, int status, char *out, size_t size)
 {
 	if (m->late)
 		snprintf(out, size, "was not ready within timeouts.start (%.10g s)",
 		         m->crew->heritage.config->timeouts.start);
+	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+	         count_oom_kills() > m->crew->oom_kills)
+		snprintf(out, size, "was ended by signal 9 (Killed): the system was out of memory");
 	else if (WIFSIGNALED(status))
 		snprintf(out, size, "was ended by signal %d (%s)%s", WTERMSIG(status),
 		         strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "");
@@ -274,20 +343,27 @@ static void describe_end(const struct fr_member *m, int status, char *out, size_
 		snprintf(out, size, "exited with code %d", WEXITSTATUS(status));
 }
 
+/* One that could serve returns at once; one that can't, ever later. */
 static void replace(struct fr_member *m, pid_t pid, const char *how)
 {
 	struct fr_crew *crew = m->crew;
 	double delay = BACKOFF_FIRST;
 
-	if (m->ready && ev_time() - m->started >= SETTLED)
+	crew->restarts++;
+	if (m->ready && ev_time() - m->ready_at >= SETTLED) {
 		m->failures = 0;
-	for (unsigned i = 0; i < m->failures && delay < BACKOFF_MOST; i++)
-		delay *= 2;
-	if (delay > BACKOFF_MOST)
-		delay = BACKOFF_MOST;
-	m->failures++;
-	fr_log(FR_ERROR, "worker %u (pid %d) %s; it is started again in %.1f s", m->number,
-	       (int)pid, how, delay);
+		delay = LOST_TIME;
+		fr_log(FR_ERROR, "worker %u (pid %d) %s; it is started again", m->number, (int)pid,
+		       how);
+	} else {
+		for (unsigned i = 0; i < m->failures && delay < BACKOFF_MOST; i++)
+			delay *= 2;
+		if (delay > BACKOFF_MOST)
+			delay = BACKOFF_MOST;
+		m->failures++;
+		fr_log(FR_ERROR, "worker %u (pid %d) %s; it is started again in %.1f s", m->number,
+		       (int)pid, how, delay);
+	}
 	ev_now_update(crew->loop);
 	ev_timer_set(&m->timer, delay, 0);
 	ev_timer_start(crew->loop, &m->timer);
@@ -308,13 +384,14 @@ bool fr_crew_reaped(struct fr_crew *crew, pid_t pid, int status)
 	ev_timer_stop(crew->loop, &m->timer);
 	m->pid = 0;
 	describe_end(m, status, how, sizeof how);
+	crew->oom_kills = count_oom_kills();
 	if (crew->state == FR_CREW_STARTING)
 		fail(crew, NULL, "worker %u %s before it was ready", m->number, how);
 	else if (crew->state == FR_CREW_READY)
 		replace(m, pid, how);
 	else if (status && !crew->failed)
 		fr_log(FR_WARNING, "worker %u (pid %d) %s", m->number, (int)pid, how);
-	if (crew->state == FR_CREW_STOPPING && !anyone_runs(crew))
+	if (crew->state >= FR_CREW_RETIRING && crew->state != FR_CREW_GONE && !anyone_runs(crew))
 		all_gone(crew);
 	return true;
 }
@@ -330,7 +407,8 @@ int fr_crew_start(struct fr_crew *crew, struct ev_loop *loop, const struct fr_en
 		                  .entries = entries,
 		                  .heritage = *heritage,
 		                  .events = events,
-		                  .count = count };
+		                  .count = count,
+		                  .oom_kills = count_oom_kills() };
 	crew->members = calloc(count, sizeof *crew->members);
 	if (!crew->members)
 		return fr_diag_set(diag, FR_ENOMEM, "crew", "out of memory");

@@ -3,8 +3,8 @@
  *
  * Started by the master with a sealed image; ready when every worker has
  * reported that its lifespan start-up has ended.  Before that, the first
- * failure ends the whole crew; afterwards a worker that dies is replaced,
- * ever more slowly if it goes on dying.  The crew owns the processes and
+ * failure ends the whole crew; afterwards a worker that dies is replaced: at
+ * once if it had served, ever more slowly if it goes on dying before it can.  The crew owns the processes and
  * their report sockets, and borrows all else.  Everything runs on the
  * master's loop.
  */
@@ -22,6 +22,7 @@
 enum fr_crew_state {
 	FR_CREW_STARTING,
 	FR_CREW_READY,
+	FR_CREW_RETIRING, /* others serve; these finish what they have */
 	FR_CREW_STOPPING,
 	FR_CREW_GONE, /* no process is left */
 };
@@ -35,17 +36,18 @@ struct fr_member {
 	int report_fd; /* -1: closed */
 	bool ready;
 	bool late; /* was killed because it did not become ready in time */
-	unsigned failures; /* deaths in a row, each soon after its start */
-	ev_tstamp started;
+	unsigned failures; /* deaths in a row before it was ready, or right after */
+	ev_tstamp ready_at;
 	ev_io report;
 	ev_timer
 		timer; /* running: until it must be ready; not running: until it is started again */
 };
 
-/* What the crew tells the master.  Both may call fr_crew_stop; neither may free the crew. */
+/* What the crew tells its owner.  All may call fr_crew_stop; none may free the crew. */
 struct fr_crew_events {
 	void *data;
-	void (*on_ready)(void *data);
+	void (*on_ready)(void *data); /* all wait for fr_crew_accept */
+	void (*on_failed)(void *data); /* it will not come up: diag, failure; it is being stopped */
 	void (*on_gone)(void *data);
 };
 
@@ -61,12 +63,20 @@ struct fr_crew {
 	char *failure; /* the worker's words for it, or NULL */
 	struct fr_diag diag; /* and ours */
 	ev_timer deadline; /* of stopping */
+	unsigned long restarts;
+	uint64_t oom_kills; /* the kernel's count, when it was looked at last */
 };
 
 /* Forks all workers.  heritage's worker and master_fd are ignored. */
 int fr_crew_start(struct fr_crew *crew, struct ev_loop *loop, const struct fr_entries *entries,
                   const struct fr_heritage *heritage, struct fr_crew_events events,
                   struct fr_diag *diag) FR_MUST_CHECK;
+
+/* All of its workers may accept from now on; also those that replace them. */
+void fr_crew_accept(struct fr_crew *crew);
+
+/* Others serve: ends all workers without haste, within timeouts.drain.  on_gone follows. */
+void fr_crew_retire(struct fr_crew *crew);
 
 /* A child has ended.  Returns whether it was of this crew. */
 bool fr_crew_reaped(struct fr_crew *crew, pid_t pid, int status);

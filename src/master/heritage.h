@@ -9,6 +9,7 @@
 #ifndef FR_MASTER_HERITAGE_H
 #define FR_MASTER_HERITAGE_H
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,7 +30,7 @@ struct fr_heritage {
 	int image_fd; /* sealed memfd */
 	const struct fr_board *board; /* of this generation, mapped shared; may be NULL */
 	size_t image_size;
-	int master_fd; /* socket pair: the worker writes reports; end of file means the master died */
+	int master_fd; /* socket pair: reports out, orders in; end of file means the master died */
 	int log_fd;
 	unsigned worker; /* from 0 */
 	unsigned generation; /* from 1 */
@@ -39,7 +40,7 @@ struct fr_heritage {
 
 /* A worker's reports on master_fd: one datagram each, this struct and then len bytes of text. */
 enum fr_report_kind {
-	FR_REPORT_READY = 1, /* lifespan start-up has ended: accepting */
+	FR_REPORT_READY = 1, /* lifespan start-up has ended: could accept */
 	FR_REPORT_FAILED = 2, /* start-up failed; text says why (traceback) */
 };
 
@@ -51,12 +52,28 @@ struct fr_report {
 #define FR_REPORT_MAX 65536u
 
 /*
+ * The master's orders on master_fd, one byte each.  A worker accepts nothing
+ * before it was told to, so that a generation answers as a whole or not at all.
+ * Retiring is an end without haste, for others go on serving: as SIGTERM, but
+ * an idle connection stays until timeouts.idle, or until the answer to its
+ * next request, which says "Connection: close".
+ */
+enum fr_order {
+	FR_ORDER_ACCEPT = 'A',
+	FR_ORDER_RETIRE = 'R',
+};
+
+/* What a worker gets when the master dies; a worker that can't end within two seconds is ended. */
+#define FR_ORPHAN_SIGNAL (SIGRTMAX - 1)
+
+/*
  * Runs in the forked child, returns its exit code.  The child is in a process
  * group of its own, has dropped to user and group, has default actions for
  * all signals and none blocked, /dev/null as standard input, and no other
  * descriptors than those named here.  SIGTERM there means:
  * stop accepting, finish the requests within timeouts.drain, run lifespan
- * shutdown, exit 0.  A second SIGTERM, SIGQUIT or SIGINT: at once.
+ * shutdown, exit 0.  A second SIGTERM, or SIGQUIT: at once.  SIGINT and
+ * SIGHUP, which people send to all of a server's processes: nothing.
  */
 typedef int fr_worker_main_fn(const struct fr_heritage *heritage);
 

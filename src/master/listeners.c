@@ -1,8 +1,10 @@
 #include "master/listeners.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,14 +102,12 @@ static int remove_stale(const struct sockaddr_un *sun, const char *name, struct 
 	return err;
 }
 
-static int open_unix(const char *name, struct fr_listeners *l, struct fr_diag *diag)
+int fr_unix_open(const char *path, mode_t mode, const char *name, int *ret_fd, struct fr_diag *diag)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	mode_t mask = umask(0);
 	int fd, err;
 
-	umask(mask);
-	snprintf(sun.sun_path, sizeof sun.sun_path, "%s", name + 5);
+	snprintf(sun.sun_path, sizeof sun.sun_path, "%s", path);
 	if ((err = remove_stale(&sun, name, diag)) < 0)
 		return err;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -118,25 +118,95 @@ static int open_unix(const char *name, struct fr_listeners *l, struct fr_diag *d
 		close(fd);
 		return err;
 	}
-	if (chmod(sun.sun_path, 0666 & ~mask) < 0 || listen(fd, BACKLOG) < 0) {
+	/* Nobody can connect before listen(): the mode is in force by then. */
+	if (chmod(sun.sun_path, mode) < 0 || listen(fd, BACKLOG) < 0) {
 		err = fr_diag_errno(diag, errno, name, "can't listen");
-	} else if ((err = add(l, fd, name)) < 0) {
-		fr_diag_set(diag, err, name, "out of memory");
-	}
-	if (err < 0) {
 		close(fd);
 		unlink(sun.sun_path);
+		return err;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+static int open_unix(const char *name, struct fr_listeners *l, struct fr_diag *diag)
+{
+	mode_t mask = umask(0);
+	int fd, err;
+
+	umask(mask);
+	if ((err = fr_unix_open(name + 5, 0666 & ~mask, name, &fd, diag)) < 0)
+		return err;
+	if ((err = add(l, fd, name)) < 0) {
+		fr_diag_set(diag, err, name, "out of memory");
+		close(fd);
+		unlink(name + 5);
 	}
 	return err;
 }
 
-/* One address; returns 0 or an errno value. */
-static int open_one(const struct addrinfo *ai, const char *name, struct fr_listeners *l)
+/* ---- what is listened on already ---- */
+
+/* A second descriptor of the same socket: nothing that waits in its queue is lost. */
+static int share(const struct fr_listener *known, const char *name, struct fr_listeners *l)
 {
-	int fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	int fd = fcntl(known->fd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0)
+		return errno;
+	if (add(l, fd, name) < 0) {
+		close(fd);
+		return ENOMEM;
+	}
+	return 0;
+}
+
+static bool has_name(const struct fr_listeners *l, const char *name)
+{
+	for (size_t i = 0; l && i < l->count; i++)
+		if (!strcmp(l->list[i].name, name))
+			return true;
+	return false;
+}
+
+static int share_all(const struct fr_listeners *from, const char *name, struct fr_listeners *l,
+                     struct fr_diag *diag)
+{
+	for (size_t i = 0; i < from->count; i++) {
+		int e = strcmp(from->list[i].name, name) ? 0 : share(&from->list[i], name, l);
+
+		if (e)
+			return fr_diag_errno(diag, e, name, "can't go on listening");
+	}
+	return 0;
+}
+
+/* The one that listens on an address, under whatever name. */
+static const struct fr_listener *find_address(const struct fr_listeners *from,
+                                              const struct addrinfo *ai)
+{
+	for (size_t i = 0; from && i < from->count; i++) {
+		struct sockaddr_storage ss = { 0 };
+		socklen_t len = sizeof ss;
+
+		if (getsockname(from->list[i].fd, (struct sockaddr *)&ss, &len) == 0 &&
+		    len == ai->ai_addrlen && !memcmp(&ss, ai->ai_addr, len))
+			return &from->list[i];
+	}
+	return NULL;
+}
+
+/* One address; returns 0 or an errno value. */
+static int open_one(const struct addrinfo *ai, const char *name, const struct fr_listeners *from,
+                    struct fr_listeners *l)
+{
+	const struct fr_listener *known = find_address(from, ai);
+	int fd = known ? -1 : socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
 	                ai->ai_protocol);
 	int one = 1, err = 0;
 
+	if (known)
+		return share(known, name, l);
 	if (fd < 0)
 		return errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 ||
@@ -151,7 +221,8 @@ static int open_one(const struct addrinfo *ai, const char *name, struct fr_liste
 	return err;
 }
 
-static int open_tcp(const char *name, struct fr_listeners *l, struct fr_diag *diag)
+static int open_tcp(const char *name, const struct fr_listeners *from, struct fr_listeners *l,
+                    struct fr_diag *diag)
 {
 	const struct addrinfo hints = { .ai_family = AF_UNSPEC,
 		                        .ai_socktype = SOCK_STREAM,
@@ -169,7 +240,7 @@ static int open_tcp(const char *name, struct fr_listeners *l, struct fr_diag *di
 		                   err == EAI_SYSTEM ? strerror(errno) : gai_strerror(err));
 	err = 0;
 	for (const struct addrinfo *ai = found; ai; ai = ai->ai_next) {
-		int e = open_one(ai, name, l);
+		int e = open_one(ai, name, from, l);
 
 		/* "localhost" may name an address of a family that this machine lacks. */
 		if (e == EADDRNOTAVAIL || e == EAFNOSUPPORT)
@@ -185,8 +256,8 @@ static int open_tcp(const char *name, struct fr_listeners *l, struct fr_diag *di
 	return err ? fr_diag_errno(diag, err, name, "can't listen") : 0;
 }
 
-int fr_listeners_open(const struct fr_config *config, struct fr_listeners *ret,
-                      struct fr_diag *diag)
+int fr_listeners_open(const struct fr_config *config, const struct fr_listeners *from,
+                      struct fr_listeners *ret, struct fr_diag *diag)
 {
 	struct fr_listeners l = { 0 };
 	int err = 0;
@@ -194,11 +265,14 @@ int fr_listeners_open(const struct fr_config *config, struct fr_listeners *ret,
 	for (size_t i = 0; i < config->nlisten && !err; i++) {
 		const char *name = config->listen[i];
 
-		err = strncmp(name, "unix:", 5) ? open_tcp(name, &l, diag)
-		                                : open_unix(name, &l, diag);
+		if (has_name(from, name))
+			err = has_name(&l, name) ? 0 : share_all(from, name, &l, diag);
+		else
+			err = strncmp(name, "unix:", 5) ? open_tcp(name, from, &l, diag)
+			                                : open_unix(name, &l, diag);
 	}
 	if (err) {
-		fr_listeners_close(&l);
+		fr_listeners_close(&l, from);
 		return err;
 	}
 	*ret = l;
@@ -220,11 +294,11 @@ void fr_listener_address(const struct fr_listener *listener, char *out, size_t s
 		snprintf(out, size, ss.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-void fr_listeners_close(struct fr_listeners *l)
+void fr_listeners_close(struct fr_listeners *l, const struct fr_listeners *keep)
 {
 	for (size_t i = 0; i < l->count; i++) {
 		/* Removed first, so that no client finds a socket that nobody will serve. */
-		if (!strncmp(l->list[i].name, "unix:", 5))
+		if (!strncmp(l->list[i].name, "unix:", 5) && !has_name(keep, l->list[i].name))
 			unlink(l->list[i].name + 5);
 		close(l->list[i].fd);
 		free(l->list[i].name);

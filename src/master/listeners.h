@@ -2,14 +2,16 @@
  * Listening sockets: opened by the master, shared by every worker of every
  * generation.
  *
- * Called by master.c at start and end, by the configuration to check
- * addresses.  The list owns descriptors, names and socket files.  The
+ * Called for each generation at its start and end, by the configuration to
+ * check addresses, and for the control socket.  A list owns descriptors, names
+ * and socket files; lists of two generations may hold descriptors of one socket.  The
  * master's thread.
  */
 #ifndef FR_MASTER_LISTENERS_H
 #define FR_MASTER_LISTENERS_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "master/config.h"
@@ -23,14 +25,22 @@ struct fr_listeners {
 /* Whether text is "host:port", "[v6]:port" or "unix:PATH"; if not, expected says what it should be. */
 int fr_listen_check(const char *text, char *expected, size_t size) FR_MUST_CHECK;
 
-/* Opens all of the configuration's addresses, or none.  Non-blocking, close-on-exec. */
-int fr_listeners_open(const struct fr_config *config, struct fr_listeners *ret,
-                      struct fr_diag *diag) FR_MUST_CHECK;
+/*
+ * Opens all of the configuration's addresses, or none.  Non-blocking,
+ * close-on-exec.  An address that from (may be NULL) has is not opened again:
+ * ret gets another descriptor of the same socket.
+ */
+int fr_listeners_open(const struct fr_config *config, const struct fr_listeners *from,
+                      struct fr_listeners *ret, struct fr_diag *diag) FR_MUST_CHECK;
 
 /* The address really listened on: "127.0.0.1:8000", also where the port was 0. */
 void fr_listener_address(const struct fr_listener *listener, char *out, size_t size);
 
-/* Closes the master's copies and removes socket files; workers' copies live on. */
-void fr_listeners_close(struct fr_listeners *listeners);
+/* Closes the master's copies and removes the socket files that keep (may be NULL) lacks; workers' copies live on. */
+void fr_listeners_close(struct fr_listeners *listeners, const struct fr_listeners *keep);
+
+/* A listening Unix socket of that mode; a stale file is removed first.  name is for messages. */
+int fr_unix_open(const char *path, mode_t mode, const char *name, int *ret_fd,
+                 struct fr_diag *diag) FR_MUST_CHECK;
 
 #endif

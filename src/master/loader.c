@@ -2,41 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "master/child.h"
 
 #define MANIFEST_FD 3
-#define TICK_MS 50 /* how often to look where the kernel has no pidfd_open */
-
-/* The two outputs of a loader while it runs. */
-struct run {
-	const struct fr_config *config;
-	pid_t pid;
-	int manifest_fd, said_fd, pid_fd; /* -1: ended */
-	char *manifest;
-	size_t len, cap;
-	char *said;
-	size_t said_len;
-};
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
 
 static void close_fd(int *fd)
 {
@@ -101,13 +77,15 @@ static int make_args(const struct fr_config *c, uint64_t hash_seed, char *argv[1
 	return argv[0] && argv[1] ? 0 : FR_ENOMEM;
 }
 
-static int start(struct run *r, uint64_t hash_seed, struct fr_diag *diag)
+/* Forks it; the pipes' reading ends are non-blocking. */
+static int fork_loader(struct fr_loader *l, uint64_t hash_seed, int *ret_manifest, int *ret_said,
+                       struct fr_diag *diag)
 {
 	int manifest[2] = { -1, -1 }, said[2] = { -1, -1 }, err = 0;
-	pid_t parent = getpid();
+	pid_t parent = getpid(), pid;
 	char *argv[10];
 
-	if (make_args(r->config, hash_seed, argv) < 0) {
+	if (make_args(l->config, hash_seed, argv) < 0) {
 		err = fr_diag_set(diag, FR_ENOMEM, "loader", "out of memory");
 		goto out;
 	}
@@ -116,19 +94,19 @@ static int start(struct run *r, uint64_t hash_seed, struct fr_diag *diag)
 		goto out;
 	}
 	fflush(NULL);
-	r->pid = fork();
-	if (r->pid == 0)
-		exec_loader(argv, manifest[1], said[1], parent, r->config);
-	if (r->pid < 0) {
+	pid = fork();
+	if (pid == 0)
+		exec_loader(argv, manifest[1], said[1], parent, l->config);
+	if (pid < 0) {
 		err = fr_diag_errno(diag, errno, "loader", "can't fork");
 		goto out;
 	}
-	setpgid(r->pid, r->pid); /* as the child does: whoever is first */
+	setpgid(pid, pid); /* as the child does: whoever is first */
 	fcntl(manifest[0], F_SETFL, O_NONBLOCK);
 	fcntl(said[0], F_SETFL, O_NONBLOCK);
-	r->manifest_fd = manifest[0];
-	r->said_fd = said[0];
-	r->pid_fd = (int)syscall(SYS_pidfd_open, r->pid, 0);
+	l->pid = pid;
+	*ret_manifest = manifest[0];
+	*ret_said = said[0];
 	manifest[0] = said[0] = -1;
 out:
 	for (int i = 0; i < 2; i++) {
@@ -142,18 +120,27 @@ out:
 
 /* ---- reading ---- */
 
-static int read_manifest(struct run *r, struct fr_diag *diag)
+static void close_pipe(struct fr_loader *l, ev_io *io)
 {
-	for (;;) {
+	if (io->fd < 0)
+		return;
+	ev_io_stop(l->loop, io);
+	close(io->fd);
+	ev_io_set(io, -1, EV_READ);
+}
+
+static int read_manifest(struct fr_loader *l, struct fr_diag *diag)
+{
+	while (l->manifest_io.fd >= 0) {
 		ssize_t n;
 
-		if (r->len == r->cap) {
+		if (l->ret.len == l->cap) {
 			/* One byte more than allowed, to see that there is one. */
-			size_t max = r->config->limits.manifest + 1;
-			size_t cap = r->cap ? r->cap * 2 : 65536;
+			size_t max = l->config->limits.manifest + 1;
+			size_t cap = l->cap ? l->cap * 2 : 65536;
 			char *p;
 
-			if (r->len == max)
+			if (l->ret.len == max)
 				return fr_diag_set(
 					diag, FR_ELIMIT, "loader",
 					"the application's manifest is larger than limits.manifest "
@@ -161,156 +148,175 @@ static int read_manifest(struct run *r, struct fr_diag *diag)
 					max - 1);
 			if (cap > max)
 				cap = max;
-			p = realloc(r->manifest, cap + 1);
+			p = realloc(l->ret.manifest, cap + 1);
 			if (!p)
 				return fr_diag_set(diag, FR_ENOMEM, "loader", "out of memory");
-			r->manifest = p;
-			r->cap = cap;
+			l->ret.manifest = p;
+			l->cap = cap;
 		}
-		n = read(r->manifest_fd, r->manifest + r->len, r->cap - r->len);
+		n = read(l->manifest_io.fd, l->ret.manifest + l->ret.len, l->cap - l->ret.len);
 		if (n > 0) {
-			r->len += (size_t)n;
-			r->manifest[r->len] = 0;
+			l->ret.len += (size_t)n;
+			l->ret.manifest[l->ret.len] = 0;
 		} else if (n == 0) {
-			close_fd(&r->manifest_fd);
-			return 0;
+			close_pipe(l, &l->manifest_io);
 		} else if (errno != EINTR) {
 			return errno == EAGAIN ? 0
 			                       : fr_diag_errno(diag, errno, "loader",
 			                                       "can't read the manifest");
 		}
 	}
+	return 0;
 }
 
 /* Keeps the end of what is said: that is where a traceback says what happened. */
-static void read_said(struct run *r)
+static void read_said(struct fr_loader *l)
 {
-	while (r->said_fd >= 0) {
+	while (l->said_io.fd >= 0) {
+		struct fr_loaded *r = &l->ret;
 		ssize_t n;
 
 		if (r->said_len == 2 * FR_LOADER_SAID_MAX) {
 			memmove(r->said, r->said + FR_LOADER_SAID_MAX, FR_LOADER_SAID_MAX);
 			r->said_len = FR_LOADER_SAID_MAX;
 		}
-		n = read(r->said_fd, r->said + r->said_len, 2 * FR_LOADER_SAID_MAX - r->said_len);
+		n = read(l->said_io.fd, r->said + r->said_len,
+		         2 * FR_LOADER_SAID_MAX - r->said_len);
 		if (n > 0)
 			r->said_len += (size_t)n;
 		else if (n == 0)
-			close_fd(&r->said_fd);
+			close_pipe(l, &l->said_io);
 		else if (errno != EINTR)
 			break;
 	}
 }
 
-/* A stop signal waits in the master's descriptor. */
-static int stop_wanted(int signal_fd)
+static void on_manifest(struct ev_loop *loop, ev_io *io, int revents)
 {
-	int signo;
+	struct fr_loader *l = io->data;
+	struct fr_diag diag;
 
-	while ((signo = fr_signals_next(signal_fd)) != 0) {
-		if (signo == SIGTERM || signo == SIGINT || signo == SIGQUIT)
-			return signo;
-		if (signo == SIGHUP)
-			fr_log(FR_WARNING, "SIGHUP passed over: the application is being loaded");
+	(void)loop;
+	(void)revents;
+	if (read_manifest(l, &diag) < 0)
+		fr_loader_kill(l, &diag);
+}
+
+static void on_said(struct ev_loop *loop, ev_io *io, int revents)
+{
+	(void)loop;
+	(void)revents;
+	read_said(io->data);
+}
+
+static void on_limit(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct fr_loader *l = timer->data;
+	struct fr_diag diag;
+
+	(void)loop;
+	(void)revents;
+	fr_diag_set(&diag, FR_ETIMEOUT, "loader",
+	            "\"%s\" was not loaded within timeouts.start (%.10g s)", l->config->app,
+	            l->config->timeouts.start);
+	fr_loader_kill(l, &diag);
+}
+
+/* ---- from its start to its end ---- */
+
+int fr_loader_start(struct fr_loader *l, struct ev_loop *loop, const struct fr_config *config,
+                    uint64_t hash_seed, fr_loader_done_fn *on_done, void *data,
+                    struct fr_diag *diag)
+{
+	int err, manifest, said;
+
+	*l = (struct fr_loader){
+		.loop = loop, .config = config, .on_done = on_done, .data = data
+	};
+	l->ret.said = malloc(2 * FR_LOADER_SAID_MAX + 1);
+	if (!l->ret.said)
+		return fr_diag_set(diag, FR_ENOMEM, "loader", "out of memory");
+	if ((err = fork_loader(l, hash_seed, &manifest, &said, diag)) < 0) {
+		fr_loaded_fini(&l->ret);
+		return err;
 	}
+	ev_io_init(&l->manifest_io, on_manifest, manifest, EV_READ);
+	ev_io_init(&l->said_io, on_said, said, EV_READ);
+	ev_now_update(loop);
+	ev_timer_init(&l->limit, on_limit, config->timeouts.start, 0.);
+	l->manifest_io.data = l->said_io.data = l->limit.data = l;
+	ev_io_start(loop, &l->manifest_io);
+	ev_io_start(loop, &l->said_io);
+	ev_timer_start(loop, &l->limit);
 	return 0;
 }
 
-/* Until the loader has exited.  Its children may still hold the pipes: their end is not waited for. */
-static int watch(struct run *r, int signal_fd, struct fr_diag *diag)
+void fr_loader_kill(struct fr_loader *l, const struct fr_diag *why)
 {
-	double deadline = now() + r->config->timeouts.start;
-
-	for (;;) {
-		struct pollfd fds[] = { { r->manifest_fd, POLLIN, 0 },
-			                { r->said_fd, POLLIN, 0 },
-			                { r->pid_fd, POLLIN, 0 },
-			                { signal_fd, POLLIN, 0 } };
-		double left = deadline - now();
-		siginfo_t info = { 0 };
-		int ms = left > 1000 ? 1000000 : (int)(left * 1000) + 1, err, signo;
-
-		if (left <= 0)
-			return fr_diag_set(diag, FR_ETIMEOUT, "loader",
-			                   "\"%s\" was not loaded within timeouts.start (%.10g s)",
-			                   r->config->app, r->config->timeouts.start);
-		if (r->pid_fd < 0 && ms > TICK_MS)
-			ms = TICK_MS;
-		if (poll(fds, 4, ms) < 0 && errno != EINTR)
-			return fr_diag_errno(diag, errno, "loader", "can't poll");
-		signo = fds[3].revents ? stop_wanted(signal_fd) : 0;
-		if (signo)
-			return fr_diag_set(diag, FR_EAGAIN, "loader", "stopped by signal %d (%s)",
-			                   signo, strsignal(signo));
-		/* Asked before the pipes are read: what it wrote before it exited is there. */
-		while (waitid(P_PID, (id_t)r->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 &&
-		       errno == EINTR)
-			;
-		if (r->manifest_fd >= 0 && (err = read_manifest(r, diag)) < 0)
-			return err;
-		read_said(r);
-		if (info.si_pid)
-			return 0;
-	}
+	if (!l->pid || l->killed)
+		return;
+	l->killed = true;
+	l->diag = *why;
+	close_pipe(l, &l->manifest_io);
+	kill(-l->pid, SIGKILL);
+	kill(l->pid, SIGKILL); /* the group may not be there yet */
 }
 
-static int judge(struct run *r, int status, struct fr_diag *diag)
+static int judge(struct fr_loader *l, int status)
 {
-	const char *app = r->config->app;
+	const char *app = l->config->app;
 
 	if (WIFSIGNALED(status))
-		return fr_diag_set(diag, FR_ECHILD, "loader",
+		return fr_diag_set(&l->diag, FR_ECHILD, "loader",
 		                   "loading \"%s\" was ended by signal %d (%s)", app,
 		                   WTERMSIG(status), strsignal(WTERMSIG(status)));
 	if (WEXITSTATUS(status) == 2)
-		return fr_diag_set(diag, FR_ECHILD, "loader", "Python can't be started");
+		return fr_diag_set(&l->diag, FR_ECHILD, "loader", "Python can't be started");
 	if (WEXITSTATUS(status))
-		return fr_diag_set(diag, FR_ECHILD, "loader",
+		return fr_diag_set(&l->diag, FR_ECHILD, "loader",
 		                   "\"%s\" can't be loaded (exit code %d)", app,
 		                   WEXITSTATUS(status));
-	if (!r->len)
-		return fr_diag_set(diag, FR_ECHILD, "loader", "loading \"%s\" gave no manifest",
-		                   app);
+	if (!l->ret.len)
+		return fr_diag_set(&l->diag, FR_ECHILD, "loader",
+		                   "loading \"%s\" gave no manifest", app);
 	return 0;
 }
 
-int fr_loader_run(const struct fr_config *config, uint64_t hash_seed, int signal_fd,
-                  struct fr_loaded *ret, struct fr_diag *diag)
+bool fr_loader_ended(struct fr_loader *l, pid_t pid)
 {
-	struct run r = { .config = config, .manifest_fd = -1, .said_fd = -1, .pid_fd = -1 };
-	int err, status = 0;
+	struct fr_loaded *r = &l->ret;
+	int status = 0, err = 0;
 
-	*ret = (struct fr_loaded){ 0 };
-	r.said = malloc(2 * FR_LOADER_SAID_MAX + 1);
-	if (!r.said)
-		return fr_diag_set(diag, FR_ENOMEM, "loader", "out of memory");
-	err = start(&r, hash_seed, diag);
-	if (err == 0) {
-		err = watch(&r, signal_fd, diag);
-		/* Not reaped yet, so the group's number is still its own: whatever it left running goes. */
-		kill(-r.pid, SIGKILL);
-		while (waitpid(r.pid, &status, 0) < 0 && errno == EINTR)
-			;
-		if (err == 0)
-			err = judge(&r, status, diag);
+	if (!l->pid || pid != l->pid)
+		return false;
+	/* What it wrote before it exited is in the pipes; its children may still hold them open. */
+	if (!l->killed)
+		err = read_manifest(l, &l->diag);
+	read_said(l);
+	/* Not reaped yet, so the group's number is still its own: whatever it left running goes. */
+	kill(-pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	l->pid = 0;
+	close_pipe(l, &l->manifest_io);
+	close_pipe(l, &l->said_io);
+	ev_timer_stop(l->loop, &l->limit);
+	if (l->killed)
+		err = l->diag.code;
+	else if (err == 0)
+		err = judge(l, status);
+	if (r->said_len > FR_LOADER_SAID_MAX) {
+		memmove(r->said, r->said + r->said_len - FR_LOADER_SAID_MAX, FR_LOADER_SAID_MAX);
+		r->said_len = FR_LOADER_SAID_MAX;
 	}
-	close_fd(&r.manifest_fd);
-	close_fd(&r.said_fd);
-	close_fd(&r.pid_fd);
-	if (r.said_len > FR_LOADER_SAID_MAX) {
-		memmove(r.said, r.said + r.said_len - FR_LOADER_SAID_MAX, FR_LOADER_SAID_MAX);
-		r.said_len = FR_LOADER_SAID_MAX;
-	}
-	r.said[r.said_len] = 0;
-	ret->said = r.said;
-	ret->said_len = r.said_len;
+	r->said[r->said_len] = 0;
 	if (err < 0) {
-		free(r.manifest);
-		return err;
+		free(r->manifest);
+		r->manifest = NULL;
+		r->len = 0;
 	}
-	ret->manifest = r.manifest;
-	ret->len = r.len;
-	return 0;
+	l->on_done(l->data, err);
+	return true;
 }
 
 void fr_loaded_fini(struct fr_loaded *loaded)

@@ -1,5 +1,7 @@
 /* fr_master_main: what the command line asks for. */
 #include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include "master/child.h"
 #include "master/compile.h"
 #include "master/config_load.h"
+#include "master/control.h"
 #include "master/loader.h"
 #include "master/master.h"
 #include "master/options.h"
@@ -34,7 +37,7 @@ static void print_version(const struct fr_entries *entries)
 
 static int dump_manifest(const struct fr_compiled *compiled)
 {
-	cJSON *tree = cJSON_ParseWithLength(compiled->loaded.manifest, compiled->loaded.len);
+	cJSON *tree = cJSON_ParseWithLength(compiled->loader.ret.manifest, compiled->loader.ret.len);
 	char *text = tree ? cJSON_Print(tree) : NULL;
 
 	cJSON_Delete(tree);
@@ -69,12 +72,12 @@ static int inspect(const struct fr_options *options, const struct fr_config *con
 	int code = EXIT_DONE;
 
 	if (fr_compile(config, signal_fd, &compiled, &diag) < 0) {
-		fr_master_complain(&diag, compiled.loaded.said);
+		fr_master_complain(&diag, compiled.loader.ret.said);
 		fr_compiled_fini(&compiled);
 		return EXIT_FAILED;
 	}
-	if (compiled.loaded.said_len) /* what the application printed is not our output */
-		fwrite(compiled.loaded.said, 1, compiled.loaded.said_len, stderr);
+	if (compiled.loader.ret.said_len) /* what the application printed is not our output */
+		fwrite(compiled.loader.ret.said, 1, compiled.loader.ret.said_len, stderr);
 	if (options->mode == FR_DO_TEST)
 		fr_compiled_report(&compiled, stdout);
 	else if (options->mode == FR_DO_DUMP_IMAGE)
@@ -87,22 +90,54 @@ static int inspect(const struct fr_options *options, const struct fr_config *con
 	return code;
 }
 
-/* The file's keys, the command line's, the rest. */
-static int configure(const struct fr_options *options, struct fr_config *config,
-                     struct fr_diag *diag)
+/* The pid in the pid file, if it is that of a running fastrapid; else 0. */
+static pid_t running_pid(const char *path)
 {
-	int err;
+	FILE *f = fopen(path, "re");
+	char comm_path[64], comm[32] = "";
+	int pid = 0;
 
-	if (options->file && (err = fr_config_read(config, options->file, diag)) < 0)
-		return err;
-	if ((err = fr_options_apply(options, config, diag)) < 0 ||
-	    (err = fr_config_finish(config, diag)) < 0)
-		return err;
-	if (!config->app && options->mode != FR_DO_PRINT)
-		return fr_diag_set(
-			diag, FR_EINVAL, options->file,
-			"found no \"app\", expected one such as \"main:app\" (or --app)");
-	return 0;
+	if (!f)
+		return 0;
+	if (fscanf(f, "%d", &pid) != 1 || pid <= 0)
+		pid = 0;
+	fclose(f);
+	snprintf(comm_path, sizeof comm_path, "/proc/%d/comm", pid);
+	f = pid ? fopen(comm_path, "re") : NULL;
+	if (!f)
+		return 0;
+	if (!fgets(comm, sizeof comm, f) || strcmp(comm, "fastrapid\n"))
+		pid = 0; /* the file is stale, and the number is somebody else's by now */
+	fclose(f);
+	return pid;
+}
+
+/* -s: over the control socket, or else by a signal. */
+static int send_command(const struct fr_options *options, const struct fr_config *config)
+{
+	bool reload = !strcmp(options->command, "reload");
+	struct fr_diag diag = { 0 };
+	int code = EXIT_FAILED, err = FR_ENOENT;
+	pid_t pid;
+
+	fr_diag_set(&diag, FR_ENOENT, "",
+	            "a running server can't be found: neither \"control\" nor \"pid_file\" is set");
+	if (config->control)
+		err = fr_control_ask(config->control, options->command, &code, &diag);
+	if (err == FR_ENOENT && config->pid_file && (pid = running_pid(config->pid_file)) > 0) {
+		if (kill(pid, reload ? SIGHUP : SIGTERM) == 0) {
+			printf("%s sent to process %d; the log tells the outcome\n",
+			       reload ? "SIGHUP" : "SIGTERM", (int)pid);
+			return EXIT_DONE;
+		}
+		err = fr_diag_errno(&diag, errno, config->pid_file, "can't signal process %d",
+		                    (int)pid);
+	} else if (err == FR_ENOENT && config->pid_file) {
+		fr_diag_set(&diag, FR_ENOENT, config->pid_file, "no server runs");
+	}
+	if (err < 0)
+		fr_master_complain(&diag, NULL);
+	return err < 0 ? EXIT_FAILED : code;
 }
 
 static int run(const struct fr_options *options, const struct fr_entries *entries)
@@ -112,12 +147,16 @@ static int run(const struct fr_options *options, const struct fr_entries *entrie
 	int code = EXIT_FAILED, signal_fd = -1;
 
 	fr_config_init(&config);
-	if (configure(options, &config, &diag) < 0) {
+	if (fr_options_configure(options, &config, &diag) < 0) {
 		fr_master_complain(&diag, NULL);
 		goto out;
 	}
 	if (options->mode == FR_DO_PRINT) {
 		code = fr_config_print(&config, stdout) < 0 ? EXIT_FAILED : EXIT_DONE;
+		goto out;
+	}
+	if (options->mode == FR_DO_COMMAND) {
+		code = send_command(options, &config);
 		goto out;
 	}
 	if (options->mode == FR_DO_TEST && options->file) {
@@ -128,7 +167,7 @@ static int run(const struct fr_options *options, const struct fr_entries *entrie
 		fr_master_complain(&diag, NULL);
 		goto out;
 	}
-	code = options->mode == FR_DO_SERVE ? fr_master_serve(&config, entries, signal_fd)
+	code = options->mode == FR_DO_SERVE ? fr_master_serve(&config, options, entries, signal_fd)
 	                                    : inspect(options, &config, signal_fd);
 out:
 	if (signal_fd >= 0)
@@ -163,6 +202,10 @@ int fr_master_main(int argc, char **argv, const struct fr_entries *entries)
 		fr_reference_man(stdout);
 		break;
 	default:
+		if (options.mode == FR_DO_COMMAND && !options.file) {
+			fprintf(stderr, "fastrapid: -s needs -c FILE, the server's configuration\n");
+			return EXIT_USAGE;
+		}
 		if (options.mode != FR_DO_PRINT && !options.file && !options.app) {
 			fprintf(stderr, "fastrapid: nothing to serve: give -c FILE or --app "
 			                "MODULE:ATTRIBUTE "

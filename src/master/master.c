@@ -2,34 +2,38 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <ev.h>
 
 #include "base/log.h"
 #include "master/child.h"
-#include "master/compile.h"
+#include "master/control.h"
 #include "master/crew.h"
+#include "master/generation.h"
 #include "master/listeners.h"
 
 #define MAX_LOGGED 12000 /* bytes of a child's words that fit a log entry */
 
 struct master {
-	const struct fr_config *config;
+	const struct fr_options *options;
+	const struct fr_entries *entries;
 	struct ev_loop *loop;
-	struct fr_listeners listeners;
-	struct fr_compiled compiled;
-	struct fr_crew crew;
+	struct fr_generation *current; /* NULL: none has come up yet */
+	struct fr_generation *coming; /* NULL: none is on its way */
+	struct fr_generation *retiring; /* finish what they have */
+	struct fr_control control;
+	struct fr_control next_control; /* the coming generation's, if it is another */
 	ev_io signals;
-	int signal_fd, log_fd;
-	uint32_t routes;
-	bool pid_written;
+	ev_timer sweep; /* frees what is gone, outside of its callbacks */
+	char *pid_file; /* that was written */
+	unsigned number; /* of the last generation that was begun */
+	unsigned long reloads; /* that were begun */
+	bool again; /* a reload was asked for while one was under way */
 	bool stopping;
 	int code;
 };
@@ -42,31 +46,27 @@ void fr_master_complain(const struct fr_diag *diag, const char *said)
 		fprintf(stderr, "%s%s", said, said[strlen(said) - 1] == '\n' ? "" : "\n");
 }
 
-/* At start people look at the terminal; with a log file, it has to be in there as well. */
-static void could_not_start(struct master *m, const struct fr_diag *diag, const char *said)
+/* The end of a text, as much as an entry of the log holds. */
+static const char *tail(const char *said, size_t *ret_len)
 {
-	size_t len = said ? strlen(said) : 0;
+	size_t len = said ? strlen(said) : 0, skip = len > MAX_LOGGED ? len - MAX_LOGGED : 0;
+
+	*ret_len = len - skip;
+	return said ? said + skip : NULL;
+}
+
+/* At start people look at the terminal; with a log file, it has to be in there as well. */
+static void could_not_start(struct master *m, const struct fr_diag *diag, const char *said,
+                            int log_fd)
+{
+	size_t len;
+	const char *end = tail(said, &len);
 
 	m->code = 1;
 	fr_master_complain(diag, said);
-	if (m->log_fd > 2)
-		fr_log_text(FR_ERROR, said + (len > MAX_LOGGED ? len - MAX_LOGGED : 0),
-		            len > MAX_LOGGED ? MAX_LOGGED : len, "could not start: %s: %s",
-		            diag->where, diag->message);
-}
-
-static int open_log(const struct fr_config *config, int *ret_fd, struct fr_diag *diag)
-{
-	int fd = STDERR_FILENO;
-
-	if (config->log.file) {
-		fd = open(config->log.file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
-		          0640);
-		if (fd < 0)
-			return fr_diag_errno(diag, errno, config->log.file, "can't open the log");
-	}
-	*ret_fd = fd;
-	return 0;
+	if (log_fd > 2)
+		fr_log_text(FR_ERROR, end, len, "could not start: %s: %s", diag->where,
+		            diag->message);
 }
 
 /* ---- the pid file ---- */
@@ -107,73 +107,318 @@ static void remove_pid_file(const char *path)
 	fclose(f);
 }
 
-/* ---- events ---- */
+static void set_pid_file(struct master *m, const char *path, struct fr_diag *diag, int *ret)
+{
+	char *old = m->pid_file;
+
+	*ret = 0;
+	if (path && old && !strcmp(path, old))
+		return;
+	if (path && (*ret = write_pid_file(path, diag)) < 0)
+		return;
+	if (old)
+		remove_pid_file(old);
+	free(old);
+	m->pid_file = path ? strdup(path) : NULL;
+}
+
+/* ---- ending ---- */
+
+static void sweep_soon(struct master *m)
+{
+	if (ev_is_active(&m->sweep))
+		return;
+	ev_timer_set(&m->sweep, 0., 0.);
+	ev_timer_start(m->loop, &m->sweep);
+}
 
 static void stop(struct master *m, bool graceful)
 {
+	struct fr_generation *g, *next;
+
 	m->stopping = true;
+	m->again = false;
 	/* Ours would go on taking connections that nobody answers. */
-	fr_listeners_close(&m->listeners);
-	fr_crew_stop(&m->crew, graceful);
+	if (m->coming)
+		fr_listeners_close(&m->coming->listeners, NULL);
+	if (m->current)
+		fr_listeners_close(&m->current->listeners, NULL);
+	if (m->coming)
+		fr_generation_stop(m->coming, graceful);
+	if (m->current)
+		fr_generation_stop(m->current, graceful);
+	for (g = m->retiring; g; g = next) {
+		next = g->next;
+		fr_generation_stop(g, graceful);
+	}
+	sweep_soon(m);
 }
 
-static void on_ready(void *data)
+static void drop(struct master *m, struct fr_generation **at)
+{
+	struct fr_generation *g = *at;
+
+	*at = g->next;
+	fr_listeners_close(&g->listeners, m->current && m->current != g ? &m->current->listeners
+	                                                                : NULL);
+	fr_log(FR_DEBUG, "generation %u is gone", g->number);
+	fr_generation_free(g);
+}
+
+static void on_sweep(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct master *m = timer->data;
+
+	(void)revents;
+	if (m->coming && m->coming->gone)
+		drop(m, &m->coming);
+	for (struct fr_generation **at = &m->retiring; *at;) {
+		if ((*at)->gone)
+			drop(m, at);
+		else
+			at = &(*at)->next;
+	}
+	if (m->stopping && !m->coming && !m->retiring && (!m->current || m->current->gone))
+		ev_break(loop, EVBREAK_ALL);
+}
+
+static void on_gone(void *data, struct fr_generation *g)
+{
+	(void)g;
+	sweep_soon(data);
+}
+
+/* ---- reloading ---- */
+
+static void begin_reload(struct master *m);
+
+/* Tells those who wait for the reloads begun so far; NULL: it went well. */
+static void tell_outcome(struct master *m, const char *error)
+{
+	struct fr_control_client *client, *next;
+	char text[64];
+
+	snprintf(text, sizeof text, "generation %u serves\n", m->number);
+	for (client = m->control.clients; client; client = next) {
+		next = client->next;
+		if (client->asked && client->waits_for && client->waits_for <= m->reloads)
+			fr_control_answer(client, !error, error ? error : text);
+	}
+}
+
+static void end_reload(struct master *m)
+{
+	if (!m->again || m->stopping)
+		return;
+	m->again = false;
+	begin_reload(m);
+}
+
+static void reload_failed(struct master *m, const struct fr_diag *diag, const char *said)
+{
+	size_t len;
+	const char *end = tail(said, &len);
+	char *error;
+
+	fr_log_text(FR_ERROR, end, len, "reload failed, generation %u serves on: %s%s%s",
+	            m->current->number, diag->where, diag->where[0] ? ": " : "", diag->message);
+	fr_control_close(&m->next_control);
+	if (asprintf(&error, "%s%s%s\n%s", diag->where, diag->where[0] ? ": " : "", diag->message,
+	             said ? said : "") < 0)
+		error = NULL;
+	tell_outcome(m, error ? error : "out of memory\n");
+	free(error);
+}
+
+static void on_failed(void *data, struct fr_generation *g)
 {
 	struct master *m = data;
+
+	if (!m->current) {
+		could_not_start(m, &g->diag, g->said, g->log_fd);
+		stop(m, true);
+		return;
+	}
+	/* Its workers may need time to end; the next one need not wait for that. */
+	m->coming = NULL;
+	g->next = m->retiring;
+	m->retiring = g;
+	fr_listeners_close(&g->listeners, &m->current->listeners);
+	reload_failed(m, &g->diag, g->said);
+	end_reload(m);
+}
+
+static void replace(struct master *m, struct fr_generation *old, struct fr_generation *g)
+{
 	struct fr_diag diag;
+	int err;
+
+	fr_log_init(g->log_fd, (enum fr_level)g->config.log.level);
+	if (!g->config.control ||
+	    (m->control.path && strcmp(m->control.path, g->config.control)) ||
+	    m->next_control.path)
+		fr_control_move(&m->control, &m->next_control);
+	set_pid_file(m, g->config.pid_file, &diag, &err);
+	if (err < 0)
+		fr_log(FR_ERROR, "%s: %s", diag.where, diag.message);
+	/* The sockets that both have live on; a socket that the new one lacks ends with the old one's workers. */
+	fr_listeners_close(&old->listeners, &g->listeners);
+	old->next = m->retiring;
+	m->retiring = old;
+	fr_crew_retire(&old->crew);
+}
+
+static void log_ready(const struct fr_generation *g)
+{
 	char address[256];
 
-	if (m->config->pid_file) {
-		if (write_pid_file(m->config->pid_file, &diag) < 0) {
-			could_not_start(m, &diag, NULL);
-			stop(m, true);
-			return;
-		}
-		m->pid_written = true;
-	}
-	for (size_t i = 0; i < m->listeners.count; i++) {
-		fr_listener_address(&m->listeners.list[i], address, sizeof address);
+	for (size_t i = 0; i < g->listeners.count; i++) {
+		fr_listener_address(&g->listeners.list[i], address, sizeof address);
 		fr_log(FR_INFO, "listening on %s", address);
 	}
-	fr_log(FR_INFO, "ready: %s, %u routes, %u workers", m->config->app, m->routes,
-	       m->config->workers);
+	fr_log(FR_INFO, "ready: %s, %u routes, %u workers, generation %u", g->config.app, g->routes,
+	       g->config.workers, g->number);
 }
 
-static void on_gone(void *data)
+static void on_ready(void *data, struct fr_generation *g)
+{
+	struct master *m = data;
+	struct fr_generation *old = m->current;
+	struct fr_diag diag;
+	int err = 0;
+
+	if (m->stopping)
+		return;
+	if (!old)
+		set_pid_file(m, g->config.pid_file, &diag, &err);
+	if (err < 0) {
+		could_not_start(m, &diag, NULL, g->log_fd);
+		stop(m, true);
+		return;
+	}
+	m->coming = NULL;
+	m->current = g;
+	fr_crew_accept(&g->crew);
+	if (old)
+		replace(m, old, g);
+	log_ready(g);
+	tell_outcome(m, NULL);
+	end_reload(m);
+}
+
+static void on_command(void *data, struct fr_control_client *client, const char *word);
+
+/* The control socket of a configuration, if it is not the one that is open. */
+static int open_control(struct master *m, const struct fr_config *config, struct fr_control *at,
+                        struct fr_diag *diag)
+{
+	if (!config->control || (m->control.path && !strcmp(m->control.path, config->control)))
+		return 0;
+	return fr_control_open(at, m->loop, config->control, on_command, m, diag);
+}
+
+static int make_generation(struct master *m, struct fr_config *config, struct fr_diag *diag)
+{
+	const struct fr_generation_events events = { m, on_ready, on_failed, on_gone };
+	struct fr_generation *g =
+		fr_generation_new(m->loop, m->entries, m->number + 1, config, events);
+	int err;
+
+	if (!g)
+		return fr_diag_set(diag, FR_ENOMEM, "", "out of memory");
+	m->number++;
+	err = open_control(m, &g->config, m->current ? &m->next_control : &m->control, diag);
+	if (err == 0)
+		err = fr_generation_start(g, m->current, diag);
+	if (err < 0)
+		fr_generation_free(g);
+	else
+		m->coming = g;
+	return err;
+}
+
+static void begin_reload(struct master *m)
+{
+	struct fr_config config;
+	struct fr_diag diag = { 0 };
+	int err;
+
+	m->reloads++;
+	fr_log(FR_INFO, "reloading");
+	fr_config_init(&config);
+	err = fr_options_configure(m->options, &config, &diag);
+	if (err == 0)
+		err = make_generation(m, &config, &diag);
+	fr_config_fini(&config);
+	if (err < 0)
+		reload_failed(m, &diag, NULL);
+}
+
+/* Now, or, for all who ask meanwhile, once more after the one that is under way. */
+static void reload(struct master *m)
+{
+	if (m->coming)
+		m->again = true;
+	else
+		begin_reload(m);
+}
+
+/* ---- events ---- */
+
+static void on_command(void *data, struct fr_control_client *client, const char *word)
 {
 	struct master *m = data;
 
-	if (m->crew.failed)
-		could_not_start(m, &m->crew.diag, m->crew.failure);
-	ev_break(m->loop, EVBREAK_ALL);
+	if (!strcmp(word, "stop")) {
+		fr_log(FR_INFO, "told to stop%s", m->stopping ? " at once" : "");
+		stop(m, !m->stopping); /* the answer is our end */
+	} else if (strcmp(word, "reload")) {
+		fr_control_answer(client, false, "the master knows no such command\n");
+	} else if (m->stopping) {
+		fr_control_answer(client, false, "the server is ending\n");
+	} else {
+		/* Set first: a reload that fails at once answers while it begins. */
+		client->waits_for = m->reloads + 1;
+		reload(m);
+	}
 }
 
 static void reap(struct master *m)
 {
-	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0 || (pid < 0 && errno == EINTR))
-		if (pid > 0)
-			fr_crew_reaped(&m->crew, pid, status);
+	while ((pid = fr_child_ended()) > 0) {
+		struct fr_generation *g;
+		bool known = m->coming && fr_generation_loader_ended(m->coming, pid);
+		int status;
+
+		for (g = m->retiring; g && !known; g = g->next)
+			known = fr_generation_loader_ended(g, pid);
+		if (known)
+			continue;
+		status = fr_child_reap(pid);
+		known = (m->coming && fr_crew_reaped(&m->coming->crew, pid, status)) ||
+		        (m->current && fr_crew_reaped(&m->current->crew, pid, status));
+		for (g = m->retiring; g && !known; g = g->next)
+			known = fr_crew_reaped(&g->crew, pid, status);
+	}
 }
 
 static void on_signal(struct ev_loop *loop, ev_io *watcher, int revents)
 {
-	struct master *m = (struct master *)((char *)watcher - offsetof(struct master, signals));
+	struct master *m = watcher->data;
 	int signo;
 
 	(void)loop;
 	(void)revents;
-	while ((signo = fr_signals_next(m->signal_fd)) != 0) {
+	while ((signo = fr_signals_next(watcher->fd)) != 0) {
 		switch (signo) {
 		case SIGCHLD:
 			reap(m);
 			break;
 		case SIGHUP:
-			fr_log(FR_WARNING,
-			       "SIGHUP passed over: a running server keeps its configuration and "
-			       "application until it is started again");
+			if (!m->stopping)
+				reload(m);
 			break;
 		default:
 			fr_log(FR_INFO, "%s: stopping%s", strsignal(signo),
@@ -186,77 +431,39 @@ static void on_signal(struct ev_loop *loop, ev_io *watcher, int revents)
 
 /* ---- the whole life ---- */
 
-static int load(struct master *m, struct fr_diag *diag)
+int fr_master_serve(struct fr_config *config, const struct fr_options *options,
+                    const struct fr_entries *entries, int signal_fd)
 {
-	int err = fr_compile(m->config, m->signal_fd, &m->compiled, diag);
-	struct fr_loaded *loaded = &m->compiled.loaded;
-	size_t skip = loaded->said_len > MAX_LOGGED ? loaded->said_len - MAX_LOGGED : 0;
-
-	if (err < 0)
-		return err;
-	if (loaded->said_len)
-		fr_log_text(FR_INFO, loaded->said + skip, loaded->said_len - skip,
-		            "while %s was loaded:", m->config->app);
-	m->routes = m->compiled.image->routes.count;
-	fr_loaded_fini(loaded); /* workers need the image alone */
-	return 0;
-}
-
-static int start(struct master *m, const struct fr_entries *entries, struct fr_diag *diag)
-{
-	const struct fr_heritage heritage = {
-		.config = m->config,
-		.listeners = m->listeners.list,
-		.nlisteners = m->listeners.count,
-		.image_fd = m->compiled.image_fd,
-		.image_size = m->compiled.image_size,
-		.master_fd = -1,
-		.log_fd = m->log_fd,
-		.generation = 1,
-		.hash_seed = m->compiled.hash_seed,
-		.master_pid = (int)getpid(),
-	};
-	const struct fr_crew_events events = { m, on_ready, on_gone };
-
-	m->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
-	if (!m->loop)
-		return fr_diag_errno(diag, errno, "libev", "can't make an event loop");
-	ev_io_init(&m->signals, on_signal, m->signal_fd, EV_READ);
-	ev_io_start(m->loop, &m->signals);
-	return fr_crew_start(&m->crew, m->loop, entries, &heritage, events, diag);
-}
-
-int fr_master_serve(const struct fr_config *config, const struct fr_entries *entries, int signal_fd)
-{
-	struct master m = { .config = config, .signal_fd = signal_fd, .log_fd = STDERR_FILENO };
+	struct master m = { .options = options, .entries = entries };
 	struct fr_diag diag = { 0 };
-	int err;
 
-	m.compiled.image_fd = -1;
-	if ((err = open_log(config, &m.log_fd, &diag)) < 0)
+	m.loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
+	if (!m.loop) {
+		fr_diag_errno(&diag, errno, "libev", "can't make an event loop");
+		could_not_start(&m, &diag, NULL, -1);
+		return m.code;
+	}
+	m.control.fd = m.next_control.fd = -1;
+	m.control.loop = m.next_control.loop = m.loop;
+	ev_io_init(&m.signals, on_signal, signal_fd, EV_READ);
+	ev_timer_init(&m.sweep, on_sweep, 0., 0.);
+	m.signals.data = m.sweep.data = &m;
+	ev_io_start(m.loop, &m.signals);
+	if (make_generation(&m, config, &diag) < 0) {
+		could_not_start(&m, &diag, NULL, -1);
 		goto out;
-	fr_log_init(m.log_fd, (enum fr_level)config->log.level);
-	if (geteuid() == 0 && !config->user)
-		fr_log(FR_WARNING, "the application runs as root: set \"user\" to change that");
-	if ((err = fr_listeners_open(config, &m.listeners, &diag)) < 0 ||
-	    (err = load(&m, &diag)) < 0 || (err = start(&m, entries, &diag)) < 0)
-		goto out;
+	}
 	ev_run(m.loop, 0);
 	fr_log(FR_INFO, "stopped");
 out:
-	if (err == FR_EAGAIN)
-		fr_log(FR_INFO, "%s", diag.message); /* told to stop while loading: as wished */
-	else if (err < 0)
-		could_not_start(&m, &diag, m.compiled.loaded.said);
-	fr_crew_fini(&m.crew);
-	fr_listeners_close(&m.listeners);
-	fr_compiled_fini(&m.compiled);
-	if (m.pid_written)
-		remove_pid_file(config->pid_file);
-	if (m.loop)
-		ev_loop_destroy(m.loop);
-	fr_log_init(STDERR_FILENO, (enum fr_level)config->log.level);
-	if (m.log_fd > 2)
-		close(m.log_fd);
+	if (m.pid_file)
+		remove_pid_file(m.pid_file);
+	free(m.pid_file);
+	fr_log_init(STDERR_FILENO, FR_INFO);
+	fr_generation_free(m.current);
+	fr_control_close(&m.next_control);
+	fr_control_close(&m.control);
+	ev_timer_stop(m.loop, &m.sweep);
+	ev_loop_destroy(m.loop);
 	return m.code;
 }

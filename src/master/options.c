@@ -11,6 +11,7 @@ const struct fr_option fr_option_table[] = {
 	{ 'c', NULL, "FILE", "Serve as the configuration file says, in the foreground." },
 	{ 't', NULL, NULL, "Test the configuration and the application, which is imported and compiled; then exit." },
 	{ 'T', NULL, NULL, "Print the effective configuration and exit." },
+	{ 's', NULL, "COMMAND", "Tell the running server of this configuration: reload (waits for the outcome) or stop (waits for its end)." },
 	{ 0, "app", "MODULE:ATTRIBUTE", "The application. Overrides the file; without a file, all else has its default." },
 	{ 0, "app-dir", "DIR", "The folder that the application is imported from." },
 	{ 0, "listen", "ADDRESS", "host:port, [v6]:port or unix:PATH. May be given several times; replaces the file's list." },
@@ -86,7 +87,7 @@ static int set_mode(struct fr_options *options, enum fr_mode_of_run mode, const 
 {
 	if (options->mode != FR_DO_SERVE)
 		return wrong(diag, given,
-		             "only one of -t, -T, --explain, --dump, --reference, --version and "
+		             "only one of -t, -T, -s, --explain, --dump, --reference, --version and "
 		             "--help can be given");
 	options->mode = mode;
 	return 0;
@@ -106,6 +107,13 @@ static int set(struct fr_options *options, const struct fr_option *o, const char
 	if (o->letter == 'c') {
 		options->file = value;
 		return 0;
+	}
+	if (o->letter == 's') {
+		options->command = value;
+		if (strcmp(value, "reload") && strcmp(value, "stop"))
+			return wrong(diag, "-s", "found \"%.100s\", expected reload or stop",
+			             value);
+		return set_mode(options, FR_DO_COMMAND, "-s", diag);
 	}
 	if (o->letter)
 		return set_mode(options, o->letter == 't' ? FR_DO_TEST : FR_DO_PRINT,
@@ -210,5 +218,22 @@ int fr_options_apply(const struct fr_options *options, struct fr_config *config,
 		if ((err = fr_config_option(config, "listen", options->listen[i], "--listen",
 		                            diag)) < 0)
 			return err;
+	return 0;
+}
+
+int fr_options_configure(const struct fr_options *options, struct fr_config *config,
+                         struct fr_diag *diag)
+{
+	int err;
+
+	if (options->file && (err = fr_config_read(config, options->file, diag)) < 0)
+		return err;
+	if ((err = fr_options_apply(options, config, diag)) < 0 ||
+	    (err = fr_config_finish(config, diag)) < 0)
+		return err;
+	if (!config->app && options->mode != FR_DO_PRINT)
+		return fr_diag_set(
+			diag, FR_EINVAL, options->file,
+			"found no \"app\", expected one such as \"main:app\" (or --app)");
 	return 0;
 }

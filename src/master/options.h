@@ -2,7 +2,7 @@
  * The command line of fastrapid, from one table, which also makes --help and
  * the man page.
  *
- * Called once by fr_master_main.  The strings point into argv.
+ * Called by fr_master_main, and to read the configuration anew for a reload.  The strings point into argv.
  */
 #ifndef FR_MASTER_OPTIONS_H
 #define FR_MASTER_OPTIONS_H
@@ -17,6 +17,7 @@ enum fr_mode_of_run {
 	FR_DO_SERVE,
 	FR_DO_TEST, /* -t */
 	FR_DO_PRINT, /* -T */
+	FR_DO_COMMAND, /* -s */
 	FR_DO_EXPLAIN,
 	FR_DO_DUMP_MANIFEST,
 	FR_DO_DUMP_IMAGE,
@@ -29,6 +30,7 @@ enum fr_mode_of_run {
 struct fr_options {
 	enum fr_mode_of_run mode;
 	const char *file; /* -c */
+	const char *command; /* of -s */
 	const char *explain; /* "GET /users/3" */
 	/* Overrides of keys, in their order. */
 	const char *app, *app_dir, *python, *workers;
@@ -55,5 +57,9 @@ void fr_options_help(FILE *out);
 /* Sets the keys that the command line overrides. */
 int fr_options_apply(const struct fr_options *options, struct fr_config *config,
                      struct fr_diag *diag) FR_MUST_CHECK;
+
+/* All of it: the file's keys, the command line's, and the rest.  config has been initialised. */
+int fr_options_configure(const struct fr_options *options, struct fr_config *config,
+                         struct fr_diag *diag) FR_MUST_CHECK;
 
 #endif

@@ -112,7 +112,12 @@ void fr_reference_man(FILE *out)
 	            "End gracefully: stop accepting, finish the requests in flight within "
 	            "timeouts.drain,\n"
 	            "run the application's shutdown. A second one ends at once.\n"
-	            ".TP\n.B SIGQUIT\nEnd at once.\n");
+	            ".TP\n.B SIGQUIT\nEnd at once.\n"
+	            ".TP\n.B SIGHUP\nLoad the configuration and the application anew, and open "
+	            "the log anew.\n"
+	            "When all new workers are ready, they take over, and the old ones finish what "
+	            "they have.\n"
+	            "If anything fails, the log tells it, and the old ones serve on.\n");
 	man_section(out, "EXIT STATUS",
 	            ".TP\n.B 0\nIt was told to end, or what was asked for is printed or right.\n"
 	            ".TP\n.B 1\nThe configuration or the application is wrong, or the server could "

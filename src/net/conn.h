@@ -206,6 +206,7 @@ void fr_timers_interval(struct fr_server *s);
 /* listener.c */
 void fr_listen_resume(struct fr_server *s);
 void fr_listen_pause(struct fr_server *s);
+void fr_listen_rest(struct fr_server *s); /* takes what waits to be accepted */
 
 /* conn.c */
 int fr_conn_open(struct fr_server *s, int fd, const struct sockaddr *peer, socklen_t len,

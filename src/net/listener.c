@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "net/conn.h"
 
+#define MAX_REST 4096u /* as long as a queue may be */
+
 /*
  * Descriptors have run out.  The reserve is given up to take and drop one
  * connection: else it would stay in the queue and wake the loop for ever.
@@ -34,6 +36,31 @@ static void refuse_one(struct fr_server *s, int fd)
 	}
 }
 
+/* Takes one connection; false: there is none, or none can be taken now. */
+static bool accept_one(struct fr_listening *l)
+{
+	struct fr_server *s = l->srv;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in6 v6;
+	} peer = { .any.sa_family = AF_UNSPEC };
+	socklen_t len = sizeof(peer);
+	int fd = accept4(l->fd, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE)
+			refuse_one(s, l->fd);
+		else if (errno == EINTR || errno == ECONNABORTED)
+			return true;
+		else if (errno != EAGAIN && errno != EWOULDBLOCK)
+			fr_log(FR_WARNING, "accept failed: errno %d", errno);
+		return false;
+	}
+	if (fr_conn_open(s, fd, &peer.any, len, l))
+		close(fd);
+	return true;
+}
+
 static void on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct fr_listening *l = FR_CONTAINER_OF(w, struct fr_listening, io);
@@ -41,26 +68,17 @@ static void on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	for (uint64_t i = 0; i < s->limits.accepts && s->accepting; i++) {
-		union {
-			struct sockaddr any;
-			struct sockaddr_in6 v6;
-		} peer = { .any.sa_family = AF_UNSPEC };
-		socklen_t len = sizeof(peer);
-		int fd = accept4(l->fd, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE)
-				refuse_one(s, l->fd);
-			else if (errno == EINTR || errno == ECONNABORTED)
-				continue;
-			else if (errno != EAGAIN && errno != EWOULDBLOCK)
-				fr_log(FR_WARNING, "accept failed: errno %d", errno);
+	for (uint64_t i = 0; i < s->limits.accepts && s->accepting; i++)
+		if (!accept_one(l))
 			return;
-		}
-		if (fr_conn_open(s, fd, &peer.any, len, l))
-			close(fd);
-	}
+}
+
+void fr_listen_rest(struct fr_server *s)
+{
+	for (size_t i = 0; i < s->nlistening; i++)
+		for (unsigned n = 0; n < MAX_REST && s->accepting; n++)
+			if (!accept_one(s->listening[i]))
+				break;
 }
 
 int fr_server_listen(struct fr_server *s, int fd)

@@ -126,10 +126,16 @@ void fr_server_drain(struct fr_server *s, double grace, fr_drained_fn *on_empty,
 
 	s->on_empty = on_empty;
 	s->on_empty_data = data;
+	if (!s->draining)
+		fr_listen_rest(s);
 	s->draining = true;
 	fr_listen_pause(s);
-	if (s->timeouts[FR_TIMER_IDLE] > grace)
-		s->timeouts[FR_TIMER_IDLE] = grace;
+	if (s->timeouts[FR_TIMER_IDLE] <= grace) {
+		/* As long as ever: who reuses a connection in time finds it open. */
+		fr_server_check_empty(s);
+		return;
+	}
+	s->timeouts[FR_TIMER_IDLE] = grace;
 	fr_timers_interval(s);
 	for (l = s->conns.next; l != &s->conns; l = next) {
 		struct fr_conn *c = FR_CONTAINER_OF(l, struct fr_conn, all);

@@ -61,8 +61,10 @@ int fr_server_adopt(struct fr_server *s, int fd) FR_MUST_CHECK;
 typedef void fr_drained_fn(void *data);
 
 /*
- * Ends gracefully: accepts no more, closes idle connections after grace
- * seconds (0: at once) and every other one after its answer.  Forcing the
+ * Ends gracefully: accepts what is queued and no more, closes idle
+ * connections after grace seconds (0: at once; more than the idle timeout: as
+ * ever) and every other one after its answer.  Does not use the listening
+ * descriptors afterwards.  A second call may shorten the grace.  Forcing the
  * end after a limit is the caller's: fr_server_free.
  */
 void fr_server_drain(struct fr_server *s, double grace, fr_drained_fn *on_empty, void *data);

@@ -434,12 +434,12 @@ static void test_dead_worker_is_replaced(void **state)
 	wait_for("ready:");
 	first = worker_pid(pid);
 	kill(first, SIGKILL);
-	wait_for("was ended by signal 9 (Killed); it is started again in 0.1 s");
+	wait_for("was ended by signal 9 (Killed); it is started again");
 	wait_for(") is ready");
 	second = worker_pid(pid);
 	assert_true(second > 0 && second != first);
 	kill(second, SIGSEGV);
-	wait_for("started again in 0.2 s"); /* slower the next time */
+	wait_for("started again in 0."); /* it has not lived long enough to return at once */
 	kill(pid, SIGTERM); /* also while it waits to start one again */
 	assert_int_equal(exit_code(pid), 0);
 	nobody_left();
