@@ -150,6 +150,10 @@ int main(int argc, char **argv)
 		die(diag.message);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
 		die("no sockets");
+	char order = FR_ORDER_ACCEPT;
+
+	if (send(pair[1], &order, 1, 0) != 1)
+		die("the worker can't be told to accept");
 	heritage.master_fd = pair[0];
 	heritage.master_pid = getpid();
 	listener.fd = open_listener(atoi(argv[3]));
