@@ -51,6 +51,7 @@ struct worker {
 	ev_io master;
 	ev_timer watch; /* while draining */
 	enum phase phase;
+	bool accepting; /* was ordered */
 	bool listening;
 	bool stop; /* was asked for */
 	bool hasty; /* and not only because others serve */
@@ -218,9 +219,10 @@ static void on_interrupt(struct ev_loop *loop, ev_signal *signal, int revents)
 	(void)revents;
 }
 
+/* Once it was ordered and everything is there. */
 static void accept_all(struct worker *w)
 {
-	if (w->listening || w->stop)
+	if (!w->accepting || w->listening || w->phase != PHASE_SERVING)
 		return;
 	for (size_t i = 0; i < w->heritage->nlisteners; i++) {
 		int rc = fr_server_listen(w->server, w->heritage->listeners[i].fd);
@@ -245,10 +247,12 @@ static void on_master(struct ev_loop *loop, ev_io *io, int revents)
 	(void)revents;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n > 0 && order == FR_ORDER_ACCEPT)
+	if (n > 0 && order == FR_ORDER_ACCEPT) {
+		w->accepting = true;
 		accept_all(w);
-	else if (n > 0 && order == FR_ORDER_RETIRE)
+	} else if (n > 0 && order == FR_ORDER_RETIRE) {
 		begin_stop(w, config->timeouts.drain, config->timeouts.idle);
+	}
 	if (n > 0)
 		return;
 	ev_io_stop(loop, io);
@@ -465,6 +469,7 @@ static int serve(struct worker *w)
 		return -1;
 	w->phase = PHASE_SERVING;
 	fr_wboard_state(&w->board, FR_BOARD_SERVING);
+	accept_all(w);
 	report(w, FR_REPORT_READY, "", 0);
 	fr_log(FR_INFO, "worker %u of generation %u is ready", w->heritage->worker,
 	       w->heritage->generation);
