@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HELLO, TOP
+from harness import HELLO, TOP
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

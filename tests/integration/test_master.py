@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HELLO, descriptors
+from harness import HELLO, descriptors
 
 PIDS = (
     HELLO

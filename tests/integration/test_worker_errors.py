@@ -8,7 +8,7 @@ from worker_daemon import serving
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("errors"), "worker_errors") as daemon:
+    with serving(tmp_path_factory.mktemp("errors"), "worker_errors", errors=True) as daemon:
         yield daemon
 
 

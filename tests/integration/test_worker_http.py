@@ -15,7 +15,7 @@ from worker_daemon import APPS, serving
 def daemon(tmp_path_factory):
     folder = tmp_path_factory.mktemp("http")
     listen = {"limits": {"body": 64 << 20, "write_queue": 262144}}
-    with serving(folder, "worker_http", **listen) as daemon:
+    with serving(folder, "worker_http", errors=True, **listen) as daemon:
         yield daemon
 
 

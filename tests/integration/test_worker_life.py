@@ -230,7 +230,7 @@ def test_version_names_the_interpreter():
 
 def test_nothing_is_left(tmp_path):
     """Requests of every kind leave no descriptor behind."""
-    with serving(tmp_path, "worker_http") as daemon:
+    with serving(tmp_path, "worker_http", errors=True) as daemon:
         (worker,) = daemon.workers()
         counts = []
         for _ in range(3):

@@ -1,0 +1,193 @@
+"""A running fastrapid, and what it must leave behind at its end: nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+TOP = Path(__file__).resolve().parents[2]
+FASTRAPID = Path(os.environ.get("FASTRAPID", TOP / "_build/venv/bin/fastrapid"))
+REPORTS = ("AddressSanitizer", "LeakSanitizer", "runtime error:", "Fatal Python error")
+MARK = "FASTRAPID_TEST_ID"
+HELLO = """
+from fastrapi import FastrAPI
+
+app = FastrAPI()
+
+
+@app.get("/")
+async def root():
+    return {"hello": "world"}
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def descriptors(pid: int) -> dict[str, str]:
+    """What each descriptor of a process is."""
+    found = {}
+    with contextlib.suppress(OSError):
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found[entry.name] = str(entry.readlink())
+    return found
+
+
+class Daemon:
+    """A fastrapid on a port of its own.  It ends as well as it began: see finish()."""
+
+    def __init__(
+        self,
+        folder: Path,
+        conf: Mapping[str, Any],
+        args: Sequence[str] = (),
+        *,
+        also_listen: Sequence[str] = (),
+        errors: bool = False,
+        new_fds: int = 0,
+    ) -> None:
+        self.folder = folder
+        self.conf_file = folder / "fastrapi.conf"
+        self.errors = errors
+        self.new_fds = new_fds
+        self.mark = uuid.uuid4().hex
+        self.port = free_port()
+        listen = [f"127.0.0.1:{self.port}", *also_listen]
+        settings = {"app": "main:app", "listen": listen, "workers": 1, **conf}
+        self.conf_file.write_text(json.dumps(settings))
+        self.output = folder / "output"
+        self.log_files = [self.output]
+        if "file" in settings.get("log", {}):
+            self.log_files.append(folder / settings["log"]["file"])
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                [FASTRAPID, "-c", self.conf_file, *args],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, MARK: self.mark, "PYTHONDONTWRITEBYTECODE": "1"},
+            )
+        self.before: dict[int, dict[str, str]] = {}
+
+    @property
+    def log(self) -> str:
+        return "".join(f.read_text(errors="replace") for f in self.log_files if f.exists())
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def workers(self) -> list[int]:
+        text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        return [int(child) for child in text.split()]
+
+    def wait_log(self, text: str, timeout: float = 30) -> None:
+        deadline = time.monotonic() + timeout
+        while text not in self.log:
+            assert time.monotonic() < deadline, f"the log has no {text!r}:\n{self.log}"
+            time.sleep(0.01)
+
+    def wait_ready(self, timeout: float = 60) -> None:
+        deadline = time.monotonic() + timeout
+        while " ready: " not in self.log:
+            code = self.process.poll()
+            assert code is None, f"it ended with {code}:\n{self.log}"
+            assert time.monotonic() < deadline, f"it is not ready:\n{self.log}"
+            time.sleep(0.01)
+        self.before = {pid: descriptors(pid) for pid in [self.pid, *self.workers()]}
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), 15)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: str | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 15,
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers in lower case, and body, over a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request(method, path, body, dict(headers or {}))
+            answer = connection.getresponse()
+            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+        finally:
+            connection.close()
+
+    def get(self, path: str, timeout: float = 15) -> tuple[int, dict[str, str], bytes]:
+        return self.request("GET", path, timeout=timeout)
+
+    def json(self, path: str, timeout: float = 15) -> Any:
+        status, _, body = self.get(path, timeout)
+        assert status == 200, (status, body, self.log)
+        return json.loads(body)
+
+    def wait_exit(self, timeout: float = 60) -> int:
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it did not end:\n{self.log}") from None
+
+    def stop(self, signo: int = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signo)
+        return self.wait_exit()
+
+    def left(self) -> list[int]:
+        """The processes that come from this daemon: they have its mark in their environment."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and self.mark.encode() in (entry / "environ").read_bytes():
+                    found.append(int(entry.name))
+        return found
+
+    def check_descriptors(self) -> None:
+        """Those who were there when all was ready hold no more now; closing may take a moment."""
+        deadline = time.monotonic() + 6
+        while True:
+            more = {}
+            for pid, before in self.before.items():
+                now = descriptors(pid)
+                if len(now) > len(before) + self.new_fds:
+                    more[pid] = [what for fd, what in now.items() if before.get(fd) != what]
+                assert sum(what.startswith("/memfd:") for what in now.values()) <= 1, now
+            if not more:
+                return
+            assert time.monotonic() < deadline, f"leaked descriptors: {more}"
+            time.sleep(0.05)
+
+    def finish(self) -> None:
+        """The checks after a test."""
+        if self.process.poll() is None:
+            self.check_descriptors()
+            assert self.stop() == 0, self.log
+        assert not self.left(), f"processes are left: {self.left()}\n{self.log}"
+        for report in REPORTS:
+            assert report not in self.log, self.log
+        if not self.errors:
+            assert " error [" not in self.log, self.log
+
+    def kill(self) -> None:
+        """Whatever the test has left; only what carries its mark."""
+        for pid in self.left():
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(10)
