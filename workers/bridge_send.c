@@ -193,6 +193,12 @@ static int check_length(struct fr_bridge *b, Py_ssize_t len, bool last)
 	return 0;
 }
 
+/* It was told that the client sends no more, and took it for gone: the answer stays unfinished. */
+static bool gives_up(const struct fr_bridge *b, Py_ssize_t len)
+{
+	return b->req->left && !b->head && !b->chunked && len < b->left;
+}
+
 /* An enum fr_sent, or -1 and an exception. */
 static int send_part(struct fr_bridge *b, PyObject *message)
 {
@@ -215,6 +221,12 @@ static int send_part(struct fr_bridge *b, PyObject *message)
 		more = Py_NewRef(Py_False);
 	}
 	last = more ? PyObject_Not(more) : -1;
+	if (last > 0 && gives_up(b, PyBytes_GET_SIZE(body))) {
+		b->completed = req->completed = true;
+		fr_exchange_abort(req->x);
+		rc = FR_SENT_GO_ON;
+		goto out;
+	}
 	if (last < 0 || check_length(b, PyBytes_GET_SIZE(body), last) < 0)
 		goto out;
 	if (b->head)

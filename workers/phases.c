@@ -401,6 +401,11 @@ enum fr_flow fr_run_unwind(struct fr_run *run)
 	default:
 		if (!run->in->foreign)
 			fr_error_log(run, exc, "the request failed");
+		if (run->in->toplevel && !run->in->foreign &&
+		    PyErr_GivenExceptionMatches(exc, PyExc_Exception)) {
+			Py_DECREF(exc);
+			return FR_FLOW_DONE; /* a Task would tell it once more */
+		}
 		fr_exc_set(exc);
 		return FR_FLOW_OUT;
 	}

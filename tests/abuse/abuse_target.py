@@ -36,7 +36,7 @@ class Target:
         conf.write_text(
             json.dumps(
                 {
-                    "app": f"{app}:app",
+                    "app": app if ":" in app else f"{app}:app",
                     "app_dir": str(HERE),
                     "listen": [f"127.0.0.1:{self.port}"],
                     "workers": workers,
