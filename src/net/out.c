@@ -97,6 +97,8 @@ static void skip(struct fr_bytes *b, size_t *n)
 {
 	size_t part = *n < b->len ? *n : b->len;
 
+	if (!part)
+		return; /* an empty piece may have no address */
 	b->p += part;
 	b->len -= part;
 	*n -= part;
