@@ -130,7 +130,7 @@ int main(int argc, char **argv)
 		                        .log_fd = 2,
 		                        .hash_seed = SEED };
 	struct text manifest;
-	int pair[2];
+	int pair[2], rc;
 
 	if (argc != 7)
 		die("six arguments, please");
@@ -148,6 +148,9 @@ int main(int argc, char **argv)
 	heritage.image_size = image.size;
 	if (fr_image_seal(&image, &heritage.image_fd, &diag) < 0)
 		die(diag.message);
+	fr_image_buf_fini(&image);
+	cJSON_free(altered);
+	free(manifest.p);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
 		die("no sockets");
 	char order = FR_ORDER_ACCEPT;
@@ -158,5 +161,7 @@ int main(int argc, char **argv)
 	heritage.master_pid = getpid();
 	listener.fd = open_listener(atoi(argv[3]));
 	listener.name = argv[3];
-	return fr_worker_main(&heritage);
+	rc = fr_worker_main(&heritage);
+	fr_config_fini(&config);
+	return rc;
 }
