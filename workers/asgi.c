@@ -362,7 +362,10 @@ static PyObject *item(PyObject *scope, PyObject *key, bool needed)
 /* A list of pairs as tuples of bytes, so that nobody can change them. */
 static PyObject *fixed_fields(PyObject *headers)
 {
-	PyObject *fields = PySequence_Tuple(headers);
+	/* A list first: PySequence_Tuple() would give a caller's own tuple, to be changed here. */
+	PyObject *list = PySequence_List(headers);
+	PyObject *fields = list ? PyList_AsTuple(list) : NULL;
+	Py_XDECREF(list);
 	for (Py_ssize_t i = 0; fields && i < PyTuple_GET_SIZE(fields); i++) {
 		PyObject *pair = PyTuple_GET_ITEM(fields, i);
 		if (PyTuple_CheckExact(pair) && PyTuple_GET_SIZE(pair) == 2 &&
@@ -429,18 +432,14 @@ static int take_route_path(struct asgi *a, struct fr_program *program)
 	const struct fr_image *image = program->image;
 	struct fr_span root = { fr_str_in(image, image->root_path), image->root_path.len };
 	PyObject *keep = NULL;
-	a->in.path = a->in.full_path;
 	if (!root.len) {
 		PyObject *text = item(a->scope, a->state->names.root_path, false);
-		if (!text)
-			return PyErr_Occurred() ? -1 : 0;
-		if (text_span(text, &keep, &root) < 0)
+		if (!text && PyErr_Occurred())
+			return -1;
+		if (text && text_span(text, &keep, &root) < 0)
 			return -1;
 	}
-	struct fr_span path = a->in.full_path;
-	if (root.len && path.len >= root.len && memcmp(path.p, root.p, root.len) == 0 &&
-	    (path.len == root.len || path.p[root.len] == '/'))
-		a->in.path = (struct fr_span){ path.p + root.len, path.len - root.len };
+	a->in.path = fr_path_below(a->in.full_path, root);
 	Py_XDECREF(keep);
 	return 0;
 }

@@ -11,6 +11,8 @@
 #include "workers/run.h"
 #include "workers/state.h"
 
+#include <string.h>
+
 /* What one step needs, looked up once. */
 struct fr_bound {
 	PyObject *validate; /* the validator's validate_python */
@@ -74,6 +76,21 @@ static inline struct fr_bound *fr_program_bound(const struct fr_program *program
 static inline PyObject *fr_program_object(const struct fr_program *program, uint32_t id)
 {
 	return id == FR_NONE32 ? NULL : program->objects[id];
+}
+
+/* What routes match of a path: what is below root, if the path is.  Starlette's rule. */
+static inline struct fr_span fr_path_below(struct fr_span path, struct fr_span root)
+{
+	if (root.len == 0 || path.len < root.len || memcmp(path.p, root.p, root.len) != 0 ||
+	    (path.len > root.len && path.p[root.len] != '/'))
+		return path;
+	return (struct fr_span){ path.p + root.len, path.len - root.len };
+}
+
+static inline struct fr_span fr_image_below(const struct fr_image *image, struct fr_span path)
+{
+	return fr_path_below(path, (struct fr_span){ fr_str_in(image, image->root_path),
+	                                             image->root_path.len });
 }
 
 #endif

@@ -141,18 +141,6 @@ static int copy_head(struct fr_request *req, const struct fr_head *head)
 	return 0;
 }
 
-/* What is below root_path, if the path is: Starlette's rule. */
-static struct fr_span below(const struct fr_image *image, struct fr_span path)
-{
-	const char *root = fr_str_in(image, image->root_path);
-	size_t len = image->root_path.len;
-
-	if (len == 0 || path.len < len || memcmp(path.p, root, len) != 0 ||
-	    (path.len > len && path.p[len] != '/'))
-		return path;
-	return (struct fr_span){ path.p + len, path.len - len };
-}
-
 static int fill_input(struct fr_request *req)
 {
 	struct fr_socket *s = req->sock;
@@ -162,7 +150,7 @@ static int fill_input(struct fr_request *req)
 		return -1;
 	in->transport = &transport;
 	in->method = fr_method_bit(in->method_name.p, in->method_name.len);
-	in->path = below(s->program->image, in->full_path);
+	in->path = fr_image_below(s->program->image, in->full_path);
 	in->id = ++s->next_id;
 	in->toplevel = true;
 	in->foreign = false;
@@ -193,7 +181,7 @@ static enum fr_body_mode choose_mode(const struct fr_image *image, const struct 
                                      size_t *max_body)
 {
 	struct fr_span method = { head->method.p, head->method.len };
-	struct fr_span path = below(image, (struct fr_span){ head->path.p, head->path.len });
+	struct fr_span path = fr_image_below(image, (struct fr_span){ head->path.p, head->path.len });
 	const struct fr_route *route;
 	struct fr_match match;
 
