@@ -27,8 +27,8 @@ int fr_board_open(struct fr_board *ret, uint32_t nworkers, uint32_t nroutes, uin
 	b.slot_size = align(at, (size_t)sysconf(_SC_PAGESIZE));
 	b.size = b.slot_size * nworkers;
 	/* Pages that nobody touches cost nothing: most routes of most applications are rarely asked for. */
-	base = mmap(NULL, b.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,
-	            -1, 0);
+	base = mmap(NULL, b.size, PROT_READ | PROT_WRITE,
+	            MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED)
 		return fr_diag_errno(diag, errno, "board", "can't map %zu bytes", b.size);
 	b.base = base;

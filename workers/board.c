@@ -33,7 +33,7 @@ void fr_wboard_state(struct fr_wboard *b, enum fr_board_state state)
 
 void fr_wboard_publish(struct fr_wboard *b)
 {
-	const struct fr_net_counters *c = b->server ? fr_server_counters(b->server) : NULL;
+	const struct fr_net_counters *c = b->net;
 
 	if (!c)
 		return;
@@ -223,6 +223,6 @@ void fr_wboard_stop(struct fr_wboard *b, struct ev_loop *ev)
 	fr_place_on_verdict(NULL);
 	fr_error_observe(NULL);
 	ev_timer_stop(ev, &b->beat);
-	b->server = NULL;
+	b->net = NULL;
 	mine = NULL;
 }

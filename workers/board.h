@@ -28,8 +28,9 @@ struct fr_wboard {
 	struct fr_board_route *routes;
 	_Atomic uint64_t *buckets;
 	struct fr_ring errors;
-	struct fr_program *program; /* the sealed image's, borrowed; others' routes have no number */
-	struct fr_server *server; /* NULL: not listening */
+	struct fr_program
+		*program; /* the sealed image's, borrowed; others' routes have no number */
+	const struct fr_net_counters *net; /* the server's; NULL: none */
 	ev_timer beat;
 	uint64_t verdicts; /* of the others, as of the last look */
 	uint16_t free[FR_BOARD_FLIGHTS];
@@ -52,15 +53,18 @@ static inline uint64_t fr_wboard_now(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* A request has come. */
+/* A request has come; the server has been named.  Here and below b may be NULL: nobody watches. */
 static inline void fr_wboard_begin(struct fr_wboard *b, struct fr_flight *f, uint64_t id,
                                    uint32_t method)
 {
+	if (!b)
+		return;
 	*f = (struct fr_flight){ .begun_ns = fr_wboard_now(),
 		                 .route = b->board.nroutes,
 		                 .entry = FR_BOARD_FLIGHTS,
 		                 .open = true };
 	FR_BOARD_ADD(b->slot->in_flight, 1);
+	FR_BOARD_PUT(b->slot->connections, b->net->connections);
 	if (b->nfree) {
 		struct fr_board_flight *e = &b->slot->flights[f->entry = b->free[--b->nfree]];
 
@@ -74,7 +78,7 @@ static inline void fr_wboard_begin(struct fr_wboard *b, struct fr_flight *f, uin
 /* Its route is known: the number of one of program's. */
 static inline void fr_wboard_route(struct fr_wboard *b, struct fr_flight *f, uint32_t route)
 {
-	if (route >= b->board.nroutes)
+	if (!b || route >= b->board.nroutes)
 		return;
 	f->route = route;
 	if (f->entry < FR_BOARD_FLIGHTS)
@@ -84,11 +88,12 @@ static inline void fr_wboard_route(struct fr_wboard *b, struct fr_flight *f, uin
 /* Its whole answer goes out; status 0: it will never have one. Later calls do nothing. */
 static inline void fr_wboard_answer(struct fr_wboard *b, struct fr_flight *f, unsigned status)
 {
-	struct fr_board_route *r = &b->routes[f->route];
+	struct fr_board_route *r;
 	uint64_t us;
 
-	if (!f->open || f->counted)
+	if (!b || !f->open || f->counted)
 		return;
+	r = &b->routes[f->route];
 	f->counted = true;
 	us = (fr_wboard_now() - f->begun_ns) / 1000;
 	FR_BOARD_ADD(r->requests, 1);
@@ -101,7 +106,7 @@ static inline void fr_wboard_answer(struct fr_wboard *b, struct fr_flight *f, un
 /* The run is over, background tasks included. */
 static inline void fr_wboard_end(struct fr_wboard *b, struct fr_flight *f)
 {
-	if (!f->open)
+	if (!b || !f->open)
 		return;
 	fr_wboard_answer(b, f, 0);
 	f->open = false;

@@ -30,6 +30,27 @@ static PyObject *disconnected(const struct fr_bridge_names *n)
 
 /* ---- receive ---- */
 
+/* Takes what came of a streamed body: bytes, or NULL and an exception. Goes on reading. */
+static PyObject *take_body(struct fr_request *req)
+{
+	PyObject *bytes;
+
+	if (!req->stream && req->x) {
+		struct fr_bytes body = fr_exchange_body(req->x);
+
+		return PyBytes_FromStringAndSize(body.p, (Py_ssize_t)body.len);
+	}
+	bytes = PyBytes_FromStringAndSize(req->body, (Py_ssize_t)req->body_len);
+	if (!bytes)
+		return NULL;
+	req->body_len = 0;
+	if (req->paused && req->x) {
+		req->paused = false;
+		fr_exchange_resume(req->x);
+	}
+	return bytes;
+}
+
 /* 1 and the message; 0: nothing yet; -1 and an exception. */
 static int receive_try(struct fr_bridge *b, PyObject **ret)
 {
@@ -43,7 +64,7 @@ static int receive_try(struct fr_bridge *b, PyObject **ret)
 	}
 	if (b->body_given || (req->stream && req->body_len == 0 && !req->body_ended))
 		return 0;
-	body = fr_request_take(req);
+	body = take_body(req);
 	message = body ? PyDict_New() : NULL;
 	if (!message || PyDict_SetItem(message, n->type, n->request) < 0 ||
 	    PyDict_SetItem(message, n->body, body) < 0 ||

@@ -446,7 +446,7 @@ static int make_server(struct worker *w)
 		return -1;
 	}
 	if (w->board.slot) {
-		w->board.server = w->server;
+		w->board.net = fr_server_counters(w->server);
 		w->socket.board = &w->board;
 	}
 	return 0;
@@ -529,7 +529,7 @@ static void on_alarm(int signal)
 static void end(struct worker *w)
 {
 	fr_wboard_publish(&w->board);
-	w->board.server = NULL;
+	w->board.net = NULL;
 	if (w->server)
 		fr_server_free(w->server);
 	w->server = NULL;

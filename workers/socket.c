@@ -155,8 +155,7 @@ static int fill_input(struct fr_request *req)
 	in->toplevel = true;
 	in->foreign = false;
 	in->routed = false;
-	if (s->board)
-		fr_wboard_begin(s->board, &req->flight, in->id, in->method);
+	fr_wboard_begin(s->board, &req->flight, in->id, in->method);
 	return 0;
 }
 
@@ -239,8 +238,7 @@ static void start_run(struct fr_request *req)
 	run = (struct fr_run *)req->run;
 	needs_task = fr_run_needs_task(run);
 	/* The board numbers the sealed image's routes: those of a program made since have none. */
-	if (req->sock->board && own)
-		fr_wboard_route(req->sock->board, &req->flight, fr_run_route(run));
+	fr_wboard_route(req->sock->board, &req->flight, own ? fr_run_route(run) : FR_NONE32);
 	if (needs_task) {
 		start_task(req);
 		return;
@@ -445,7 +443,7 @@ int fr_request_write(struct fr_request *req, PyObject *body, bool last)
 	if (last)
 		req->completed = true;
 	/* Before the client can have read it, so that who asks then finds it counted. */
-	if (last && req->sock->board)
+	if (last)
 		fr_wboard_answer(req->sock->board, &req->flight, req->status);
 	return fr_exchange_write(req->x, PyBytes_AS_STRING(body), (size_t)len, last, release_body,
 	                         Py_NewRef(body));
@@ -465,8 +463,7 @@ static int socket_reply(struct fr_input *in, unsigned status, struct fr_span con
 		return 1;
 	req->status = status;
 	if (content_type.p) {
-		if (req->sock->board)
-			fr_wboard_answer(req->sock->board, &req->flight, status);
+		fr_wboard_answer(req->sock->board, &req->flight, status);
 		rc = fr_exchange_reply(req->x, status,
 		                       (struct fr_bytes){ content_type.p, content_type.len }, extra,
 		                       nfields, PyBytes_AS_STRING(body),
@@ -508,7 +505,7 @@ static void end_answer(struct fr_request *req)
 	       (int)in->full_path.len, in->full_path.p,
 	       begun ? "not ended: the connection is closed" : "not begun: 500");
 	req->completed = true;
-	if (req->sock->board && !begun)
+	if (!begun)
 		fr_wboard_answer(req->sock->board, &req->flight, 500);
 	/* One that was begun can't be mended; without any the client would wait. */
 	if (begun || fr_exchange_reply(req->x, 500, (struct fr_bytes){ "text/plain; charset=utf-8", 25 },
@@ -530,8 +527,7 @@ static void socket_done(struct fr_input *in)
 		end_answer(req);
 	else if (req->x && req->paused)
 		fr_exchange_resume(req->x);
-	if (req->sock->board)
-		fr_wboard_end(req->sock->board, &req->flight);
+	fr_wboard_end(req->sock->board, &req->flight);
 	if (!req->starting) {
 		Py_CLEAR(req->run);
 		Py_CLEAR(req->task);
@@ -550,26 +546,6 @@ static const struct fr_transport transport = {
 };
 
 /* ---- the worker's side ---- */
-
-PyObject *fr_request_take(struct fr_request *req)
-{
-	PyObject *bytes;
-
-	if (!req->stream && req->x) {
-		struct fr_bytes body = fr_exchange_body(req->x);
-
-		return PyBytes_FromStringAndSize(body.p, (Py_ssize_t)body.len);
-	}
-	bytes = PyBytes_FromStringAndSize(req->body, (Py_ssize_t)req->body_len);
-	if (!bytes)
-		return NULL;
-	req->body_len = 0;
-	if (req->paused && req->x) {
-		req->paused = false;
-		fr_exchange_resume(req->x);
-	}
-	return bytes;
-}
 
 int fr_socket_init(struct fr_socket *s, struct fr_loop *loop, struct fr_program *program,
                    PyObject *lifespan_state)

@@ -79,9 +79,6 @@ void fr_socket_fini(struct fr_socket *s);
 /* Hands body (bytes) to net as a piece of the answer; as fr_exchange_write(). */
 int fr_request_write(struct fr_request *req, PyObject *body, bool last);
 
-/* Takes what came of a streamed body: bytes, or NULL and an exception. Goes on reading. */
-PyObject *fr_request_take(struct fr_request *req);
-
 int fr_bridge_init(struct fr_socket *s);
 void fr_bridge_fini(struct fr_socket *s);
 

@@ -49,6 +49,9 @@ void fr_config_fini(struct fr_config *config)
 	for (size_t i = 0; i < fr_conf_nkeys; i++) {
 		enum fr_conf_type type = fr_conf_keys[i].type;
 
+		if (type == FR_CONF_ADDRESS)
+			free(*(char **)((char *)config + fr_conf_keys[i].offset));
+
 		if (type == FR_CONF_APP || type == FR_CONF_DIR || type == FR_CONF_PYTHON ||
 		    type == FR_CONF_FILE || type == FR_CONF_SOCKET || type == FR_CONF_USER ||
 		     type == FR_CONF_GROUP)

@@ -53,6 +53,9 @@ struct fr_config {
 		char *file; /* NULL: standard error */
 	} log;
 	char *pid_file;
+	struct {
+		char *listen; /* where the status is served; NULL: nowhere */
+	} status;
 	char *control; /* path of the control socket; NULL: none */
 	char *user;
 	char *group;

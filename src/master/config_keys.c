@@ -36,6 +36,10 @@ const struct fr_conf_key fr_conf_keys[] = {
 	{ "sync_handlers", FR_CONF_CHOICE, AT(sync_handlers), "auto", 0, 0, sync_choices,
 	  "Where def endpoints and dependencies run: in the thread pool (threads), on the event "
 	  "loop (inline), or each in the pool until it has proven short (auto)." },
+	{ "status.listen", FR_CONF_ADDRESS, AT(status.listen), NULL, 0, 0, NULL,
+	  "Where the master answers GET /status with JSON: \"host:port\", \"[v6]:port\" or "
+	  "\"unix:PATH\". Whoever can connect can read it: it names routes and shows tracebacks. "
+	  "Default: nowhere." },
 	{ "limits.uri", FR_CONF_SIZE, AT(limits.uri), "8K", 64, MIB, NULL,
 	  "Bytes of a request's target. A longer one is answered 414." },
 	{ "limits.header_bytes", FR_CONF_SIZE, AT(limits.header_bytes), "64K", 256, 16 * MIB, NULL,
@@ -110,7 +114,7 @@ int fr_conf_is_section(const char *name)
 
 const char *fr_conf_key_nearest(const char *name)
 {
-	static const char *const sections[] = { "limits", "timeouts", "log" };
+	static const char *const sections[] = { "limits", "timeouts", "log", "status" };
 	const char *best = NULL, *dot = strchr(name, '.');
 	size_t least = SIZE_MAX;
 

@@ -18,6 +18,7 @@ enum fr_conf_type {
 	FR_CONF_DIR, /* a folder that exists */
 	FR_CONF_PYTHON, /* an interpreter, or a virtual environment */
 	FR_CONF_LISTEN, /* a list of addresses */
+	FR_CONF_ADDRESS, /* one address */
 	FR_CONF_WORKERS, /* a count or "auto" */
 	FR_CONF_COUNT, /* a whole number */
 	FR_CONF_SIZE, /* bytes: 65536 or "64K" */

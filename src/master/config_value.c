@@ -79,6 +79,9 @@ void fr_conf_describe(const struct fr_conf_key *key, char *out, size_t size)
 		         "a list of up to %d strings \"host:port\", \"[v6]:port\" or \"unix:PATH\"",
 		         FR_MAX_LISTEN);
 		return;
+	case FR_CONF_ADDRESS:
+		snprintf(out, size, "a string \"host:port\", \"[v6]:port\" or \"unix:PATH\"");
+		return;
 	case FR_CONF_WORKERS:
 		snprintf(out, size, "a whole number from %.0f to %.0f, or \"auto\"", key->min,
 		         key->max);
@@ -233,13 +236,11 @@ static int set_python(char **at, const char *text, const char *base, struct expe
 	return set_string(at, path);
 }
 
-static int add_listen(struct fr_config *config, const char *text, const char *base,
-                      struct expect *e)
+/* A checked address, the path of a socket relative to base: the caller's. */
+static int make_address(const char *text, const char *base, char **ret, struct expect *e)
 {
 	char *made;
 
-	if (config->nlisten == FR_MAX_LISTEN)
-		return expected(e, "at most %d addresses", FR_MAX_LISTEN);
 	if (fr_listen_check(text, e->out, e->size) < 0)
 		return FR_EINVAL;
 	if (!strncmp(text, "unix:", 5)) {
@@ -257,8 +258,29 @@ static int add_listen(struct fr_config *config, const char *text, const char *ba
 	}
 	if (!made)
 		return FR_ENOMEM;
-	config->listen[config->nlisten++] = made;
+	*ret = made;
 	return 0;
+}
+
+static int set_address(char **at, const char *text, const char *base, struct expect *e)
+{
+	char *made;
+	int err = make_address(text, base, &made, e);
+
+	return err < 0 ? err : set_string(at, made);
+}
+
+static int add_listen(struct fr_config *config, const char *text, const char *base,
+                      struct expect *e)
+{
+	int err;
+
+	if (config->nlisten == FR_MAX_LISTEN)
+		return expected(e, "at most %d addresses", FR_MAX_LISTEN);
+	err = make_address(text, base, &config->listen[config->nlisten], e);
+	if (err == 0)
+		config->nlisten++;
+	return err;
 }
 
 /* A file to be written: it, or the folder to make it in, must be writable. */
@@ -382,6 +404,8 @@ int fr_conf_set(struct fr_config *config, const struct fr_conf_key *key, struct 
 		return set_python(at, value.text, base, &e);
 	case FR_CONF_LISTEN:
 		return add_listen(config, value.text, base, &e);
+	case FR_CONF_ADDRESS:
+		return set_address(at, value.text, base, &e);
 	case FR_CONF_CHOICE:
 		return set_choice(at, key, value.text);
 	case FR_CONF_FILE:

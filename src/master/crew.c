@@ -396,6 +396,9 @@ bool fr_crew_reaped(struct fr_crew *crew, pid_t pid, int status)
 	ev_timer_stop(crew->loop, &m->timer);
 	m->pid = 0;
 	describe_end(m, status, how, sizeof how);
+	if (crew->events.on_ended)
+		crew->events.on_ended(crew->events.data, m->number, pid, how,
+		                      crew->state == FR_CREW_READY);
 	crew->oom_kills = count_oom_kills();
 	if (crew->state == FR_CREW_STARTING)
 		fail(crew, NULL, "worker %u %s before it was ready", m->number, how);

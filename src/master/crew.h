@@ -49,6 +49,8 @@ struct fr_crew_events {
 	void (*on_ready)(void *data); /* all wait for fr_crew_accept */
 	void (*on_failed)(void *data); /* it will not come up: diag, failure; it is being stopped */
 	void (*on_gone)(void *data);
+	/* A worker has ended; how: "exited with code 3"; unexpected: nobody told it to.  May be NULL. */
+	void (*on_ended)(void *data, unsigned worker, pid_t pid, const char *how, bool unexpected);
 };
 
 struct fr_crew {

@@ -13,6 +13,7 @@
 
 struct fr_generation *fr_generation_new(struct ev_loop *loop, const struct fr_entries *entries,
                                         unsigned number, struct fr_config *config,
+                                        struct fr_status *status,
                                         struct fr_generation_events events)
 {
 	struct fr_generation *g = calloc(1, sizeof *g);
@@ -23,6 +24,7 @@ struct fr_generation *fr_generation_new(struct ev_loop *loop, const struct fr_en
 	g->entries = entries;
 	g->number = number;
 	g->events = events;
+	g->status = status;
 	g->log_fd = -1;
 	g->config = *config;
 	*config = (struct fr_config){ 0 };
@@ -77,9 +79,17 @@ static void on_crew_gone(void *data)
 	gone(data);
 }
 
+static void on_worker_ended(void *data, unsigned worker, pid_t pid, const char *how,
+                            bool unexpected)
+{
+	struct fr_generation *g = data;
+
+	fr_watch_died(g->watch, worker, pid, how, unexpected);
+}
+
 static int start_crew(struct fr_generation *g, struct fr_diag *diag)
 {
-	const struct fr_heritage heritage = {
+	struct fr_heritage heritage = {
 		.config = &g->config,
 		.listeners = g->listeners.list,
 		.nlisteners = g->listeners.count,
@@ -91,8 +101,14 @@ static int start_crew(struct fr_generation *g, struct fr_diag *diag)
 		.hash_seed = g->compiled.hash_seed,
 		.master_pid = (int)getpid(),
 	};
-	const struct fr_crew_events events = { g, on_crew_ready, on_crew_failed, on_crew_gone };
+	const struct fr_crew_events events = { g, on_crew_ready, on_crew_failed, on_crew_gone,
+		                               on_worker_ended };
+	int err = fr_status_enter(g->status, g->number, g->compiled.image, g->config.workers,
+	                          &g->watch, diag);
 
+	if (err < 0)
+		return err;
+	heritage.board = fr_watch_board(g->watch);
 	g->crewed = true;
 	return fr_crew_start(&g->crew, g->loop, g->entries, &heritage, events, diag);
 }
@@ -169,6 +185,7 @@ void fr_generation_free(struct fr_generation *g)
 		return;
 	if (g->crewed)
 		fr_crew_fini(&g->crew);
+	fr_status_leave(g->watch);
 	fr_compiled_fini(&g->compiled);
 	if (g->log_fd > 2)
 		close(g->log_fd);

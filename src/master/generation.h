@@ -20,14 +20,17 @@
 #include "master/crew.h"
 #include "master/heritage.h"
 #include "master/listeners.h"
+#include "master/status.h"
 
 struct fr_generation;
 
 /* None of them may free the generation. */
 struct fr_generation_events {
 	void *data;
-	void (*on_ready)(void *data, struct fr_generation *g); /* all workers wait for fr_crew_accept */
-	void (*on_failed)(void *data, struct fr_generation *g); /* it will not come up: diag, said */
+	void (*on_ready)(void *data,
+	                 struct fr_generation *g); /* all workers wait for fr_crew_accept */
+	void (*on_failed)(void *data,
+	                  struct fr_generation *g); /* it will not come up: diag, said */
 	void (*on_gone)(void *data, struct fr_generation *g); /* no process of it is left */
 };
 
@@ -41,6 +44,8 @@ struct fr_generation {
 	struct fr_listeners listeners;
 	struct fr_compiled compiled;
 	struct fr_crew crew;
+	struct fr_status *status; /* the server's; borrowed */
+	struct fr_watch *watch; /* NULL before the crew is started */
 	int log_fd;
 	uint32_t routes;
 	bool crewed; /* the crew was started */
@@ -53,6 +58,7 @@ struct fr_generation {
 /* Takes the configuration over, and empties *config.  NULL: out of memory. */
 struct fr_generation *fr_generation_new(struct ev_loop *loop, const struct fr_entries *entries,
                                         unsigned number, struct fr_config *config,
+                                        struct fr_status *status,
                                         struct fr_generation_events events);
 
 /*

@@ -124,7 +124,10 @@ static int send_command(const struct fr_options *options, const struct fr_config
 	            "a running server can't be found: neither \"control\" nor \"pid_file\" is set");
 	if (config->control)
 		err = fr_control_ask(config->control, options->command, &code, &diag);
-	if (err == FR_ENOENT && config->pid_file && (pid = running_pid(config->pid_file)) > 0) {
+	if (err == FR_ENOENT && !strcmp(options->command, "status")) {
+		fr_diag_set(&diag, FR_ENOENT, config->control ? config->control : "",
+		            "no server runs, or it has no \"control\" socket to be asked through");
+	} else if (err == FR_ENOENT && config->pid_file && (pid = running_pid(config->pid_file)) > 0) {
 		if (kill(pid, reload ? SIGHUP : SIGTERM) == 0) {
 			printf("%s sent to process %d; the log tells the outcome\n",
 			       reload ? "SIGHUP" : "SIGTERM", (int)pid);

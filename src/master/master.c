@@ -16,6 +16,7 @@
 #include "master/crew.h"
 #include "master/generation.h"
 #include "master/listeners.h"
+#include "master/status.h"
 
 #define MAX_LOGGED 12000 /* bytes of a child's words that fit a log entry */
 
@@ -26,6 +27,7 @@ struct master {
 	struct fr_generation *current; /* NULL: none has come up yet */
 	struct fr_generation *coming; /* NULL: none is on its way */
 	struct fr_generation *retiring; /* finish what they have */
+	struct fr_status *status;
 	struct fr_control control;
 	struct fr_control next_control; /* the coming generation's, if it is another */
 	ev_io signals;
@@ -159,8 +161,8 @@ static void drop(struct master *m, struct fr_generation **at)
 	struct fr_generation *g = *at;
 
 	*at = g->next;
-	fr_listeners_close(&g->listeners, m->current && m->current != g ? &m->current->listeners
-	                                                                : NULL);
+	fr_listeners_close(&g->listeners,
+	                   m->current && m->current != g ? &m->current->listeners : NULL);
 	fr_log(FR_DEBUG, "generation %u is gone", g->number);
 	fr_generation_free(g);
 }
@@ -226,6 +228,7 @@ static void reload_failed(struct master *m, const struct fr_diag *diag, const ch
 	if (asprintf(&error, "%s%s%s\n%s", diag->where, diag->where[0] ? ": " : "", diag->message,
 	             said ? said : "") < 0)
 		error = NULL;
+	fr_status_reload_failed(m->status, error ? error : "out of memory");
 	tell_outcome(m, error ? error : "out of memory\n");
 	free(error);
 }
@@ -254,13 +257,14 @@ static void replace(struct master *m, struct fr_generation *old, struct fr_gener
 	int err;
 
 	fr_log_init(g->log_fd, (enum fr_level)g->config.log.level);
-	if (!g->config.control ||
-	    (m->control.path && strcmp(m->control.path, g->config.control)) ||
+	if (!g->config.control || (m->control.path && strcmp(m->control.path, g->config.control)) ||
 	    m->next_control.path)
 		fr_control_move(&m->control, &m->next_control);
 	set_pid_file(m, g->config.pid_file, &diag, &err);
 	if (err < 0)
 		fr_log(FR_ERROR, "%s: %s", diag.where, diag.message);
+	if (fr_status_listen(m->status, g->config.status.listen, &diag) < 0)
+		fr_log(FR_ERROR, "%s: %s; the status stays where it was", diag.where, diag.message);
 	/* The sockets that both have live on; a socket that the new one lacks ends with the old one's workers. */
 	fr_listeners_close(&old->listeners, &g->listeners);
 	old->next = m->retiring;
@@ -268,7 +272,7 @@ static void replace(struct master *m, struct fr_generation *old, struct fr_gener
 	fr_crew_retire(&old->crew);
 }
 
-static void log_ready(const struct fr_generation *g)
+static void log_ready(const struct master *m, const struct fr_generation *g)
 {
 	char address[256];
 
@@ -276,6 +280,7 @@ static void log_ready(const struct fr_generation *g)
 		fr_listener_address(&g->listeners.list[i], address, sizeof address);
 		fr_log(FR_INFO, "listening on %s", address);
 	}
+	fr_status_log(m->status);
 	fr_log(FR_INFO, "ready: %s, %u routes, %u workers, generation %u", g->config.app, g->routes,
 	       g->config.workers, g->number);
 }
@@ -301,7 +306,8 @@ static void on_ready(void *data, struct fr_generation *g)
 	fr_crew_accept(&g->crew);
 	if (old)
 		replace(m, old, g);
-	log_ready(g);
+	fr_status_serves(m->status, g->number);
+	log_ready(m, g);
 	tell_outcome(m, NULL);
 	end_reload(m);
 }
@@ -321,13 +327,15 @@ static int make_generation(struct master *m, struct fr_config *config, struct fr
 {
 	const struct fr_generation_events events = { m, on_ready, on_failed, on_gone };
 	struct fr_generation *g =
-		fr_generation_new(m->loop, m->entries, m->number + 1, config, events);
+		fr_generation_new(m->loop, m->entries, m->number + 1, config, m->status, events);
 	int err;
 
 	if (!g)
 		return fr_diag_set(diag, FR_ENOMEM, "", "out of memory");
 	m->number++;
 	err = open_control(m, &g->config, m->current ? &m->next_control : &m->control, diag);
+	if (err == 0 && !m->current)
+		err = fr_status_listen(m->status, g->config.status.listen, diag);
 	if (err == 0)
 		err = fr_generation_start(g, m->current, diag);
 	if (err < 0)
@@ -365,6 +373,14 @@ static void reload(struct master *m)
 
 /* ---- events ---- */
 
+static void answer_status(struct master *m, struct fr_control_client *client)
+{
+	char *table = fr_status_table(m->status);
+
+	fr_control_answer(client, table != NULL, table ? table : "out of memory\n");
+	free(table);
+}
+
 static void on_command(void *data, struct fr_control_client *client, const char *word)
 {
 	struct master *m = data;
@@ -372,6 +388,8 @@ static void on_command(void *data, struct fr_control_client *client, const char 
 	if (!strcmp(word, "stop")) {
 		fr_log(FR_INFO, "told to stop%s", m->stopping ? " at once" : "");
 		stop(m, !m->stopping); /* the answer is our end */
+	} else if (!strcmp(word, "status")) {
+		answer_status(m, client);
 	} else if (strcmp(word, "reload")) {
 		fr_control_answer(client, false, "the master knows no such command\n");
 	} else if (m->stopping) {
@@ -444,12 +462,15 @@ int fr_master_serve(struct fr_config *config, const struct fr_options *options,
 		return m.code;
 	}
 	m.control.fd = m.next_control.fd = -1;
+	m.status = fr_status_new(m.loop, entries->version);
 	m.control.loop = m.next_control.loop = m.loop;
 	ev_io_init(&m.signals, on_signal, signal_fd, EV_READ);
 	ev_timer_init(&m.sweep, on_sweep, 0., 0.);
 	m.signals.data = m.sweep.data = &m;
 	ev_io_start(m.loop, &m.signals);
-	if (make_generation(&m, config, &diag) < 0) {
+	if (!m.status)
+		fr_diag_set(&diag, FR_ENOMEM, "", "out of memory");
+	if (!m.status || make_generation(&m, config, &diag) < 0) {
 		could_not_start(&m, &diag, NULL, -1);
 		goto out;
 	}
@@ -461,6 +482,7 @@ out:
 	free(m.pid_file);
 	fr_log_init(STDERR_FILENO, FR_INFO);
 	fr_generation_free(m.current);
+	fr_status_free(m.status);
 	fr_control_close(&m.next_control);
 	fr_control_close(&m.control);
 	ev_timer_stop(m.loop, &m.sweep);

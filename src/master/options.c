@@ -11,7 +11,7 @@ const struct fr_option fr_option_table[] = {
 	{ 'c', NULL, "FILE", "Serve as the configuration file says, in the foreground." },
 	{ 't', NULL, NULL, "Test the configuration and the application, which is imported and compiled; then exit." },
 	{ 'T', NULL, NULL, "Print the effective configuration and exit." },
-	{ 's', NULL, "COMMAND", "Tell the running server of this configuration: reload (waits for the outcome) or stop (waits for its end)." },
+	{ 's', NULL, "COMMAND", "Tell the running server of this configuration: reload (waits for the outcome), stop (waits for its end), or status (prints what it does)." },
 	{ 0, "app", "MODULE:ATTRIBUTE", "The application. Overrides the file; without a file, all else has its default." },
 	{ 0, "app-dir", "DIR", "The folder that the application is imported from." },
 	{ 0, "listen", "ADDRESS", "host:port, [v6]:port or unix:PATH. May be given several times; replaces the file's list." },
@@ -110,8 +110,8 @@ static int set(struct fr_options *options, const struct fr_option *o, const char
 	}
 	if (o->letter == 's') {
 		options->command = value;
-		if (strcmp(value, "reload") && strcmp(value, "stop"))
-			return wrong(diag, "-s", "found \"%.100s\", expected reload or stop",
+		if (strcmp(value, "reload") && strcmp(value, "stop") && strcmp(value, "status"))
+			return wrong(diag, "-s", "found \"%.100s\", expected reload, stop or status",
 			             value);
 		return set_mode(options, FR_DO_COMMAND, "-s", diag);
 	}

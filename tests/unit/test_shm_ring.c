@@ -43,7 +43,8 @@ static void messages_come_out_in_order_over_many_turns(void **state)
 	(void)state;
 	assert_int_equal(fr_ring_read(&ring, out, sizeof out), FR_EAGAIN);
 	for (int i = 0; i < 1000; i++) {
-		int len = snprintf(want, sizeof want, "%d%.*s", i, i % 40, "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz");
+		int len = snprintf(want, sizeof want, "%d%.*s", i, i % 40,
+		                   "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz");
 
 		assert_int_equal(put(&ring, want, ""), 0);
 		assert_int_equal(put(&ring, "second ", want), 0);

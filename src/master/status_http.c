@@ -1,0 +1,160 @@
+/* The status over HTTP: net's server, on the master's loop. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "master/status_private.h"
+#include "net/server.h"
+
+#define BYTES(s) ((struct fr_bytes){ s, sizeof(s) - 1 })
+
+static const struct fr_net_limits limits = {
+	.uri = 1024,
+	.header_bytes = 16384,
+	.headers = 64,
+	.body = 1,
+	.chunk_extensions = 64,
+	.trailer_bytes = 64,
+	.write_queue = 1 << 20,
+	.connections = 64,
+	.pipeline = 4,
+	.header_timeout = 5,
+	.body_timeout = 5,
+	.idle_timeout = 30,
+	.write_timeout = 10,
+};
+
+static enum fr_body_mode on_head(void *data, struct fr_exchange *x, size_t *max_body)
+{
+	(void)data;
+	(void)x;
+	(void)max_body;
+	return FR_BODY_BUFFER;
+}
+
+static bool is(struct fr_bytes bytes, const char *text)
+{
+	return bytes.len == strlen(text) && !memcmp(bytes.p, text, bytes.len);
+}
+
+static void say(struct fr_exchange *x, unsigned status, const struct fr_field *extra, size_t n,
+                const char *words)
+{
+	if (fr_exchange_reply(x, status, BYTES("text/plain; charset=utf-8"), extra, n, words,
+	                      strlen(words), NULL, NULL) < 0)
+		fr_exchange_abort(x);
+}
+
+static void on_request(void *data, struct fr_exchange *x)
+{
+	static const struct fr_field allow = { BYTES("allow"), BYTES("GET, HEAD") };
+	static const struct fr_field fresh = { BYTES("cache-control"), BYTES("no-store") };
+	const struct fr_head *head = fr_exchange_head(x);
+	char *json;
+
+	if (!is(head->path, "/status")) {
+		say(x, 404, NULL, 0, "Not Found\n");
+		return;
+	}
+	if (!is(head->method, "GET") && !is(head->method, "HEAD")) {
+		say(x, 405, &allow, 1, "Method Not Allowed\n");
+		return;
+	}
+	json = fr_status_json(data);
+	if (!json)
+		say(x, 503, NULL, 0, "out of memory\n");
+	else if (fr_exchange_reply(x, 200, BYTES("application/json"), &fresh, 1, json, strlen(json),
+	                           free, json) < 0)
+		fr_exchange_abort(x);
+}
+
+static void on_body(void *data, struct fr_exchange *x, const char *p, size_t len, bool last)
+{
+	(void)data;
+	(void)x;
+	(void)p;
+	(void)len;
+	(void)last;
+}
+
+static void on_drain(void *data, struct fr_exchange *x)
+{
+	(void)data;
+	(void)x;
+}
+
+static void on_close(void *data, struct fr_exchange *x, bool ok)
+{
+	(void)data;
+	(void)x;
+	(void)ok;
+}
+
+static int open_address(const char *address, struct fr_listeners *ret, struct fr_diag *diag)
+{
+	struct fr_config config = { .listen = { (char *)(uintptr_t)address }, .nlisten = 1 };
+
+	return fr_listeners_open(&config, NULL, ret, diag);
+}
+
+static void stop_listening(struct fr_status *s)
+{
+	if (s->server)
+		fr_server_free(s->server);
+	s->server = NULL;
+	fr_listeners_close(&s->listeners, NULL);
+	free(s->address);
+	s->address = NULL;
+}
+
+int fr_status_listen(struct fr_status *s, const char *address, struct fr_diag *diag)
+{
+	const struct fr_app app = { .data = s,
+		                    .on_head = on_head,
+		                    .on_request = on_request,
+		                    .on_body = on_body,
+		                    .on_drain = on_drain,
+		                    .on_close = on_close };
+	struct fr_listeners opened = { 0 };
+	struct fr_server *server = NULL;
+	char *copy = NULL;
+	int err = 0;
+
+	if (address && s->address && !strcmp(address, s->address))
+		return 0;
+	if (!address) {
+		stop_listening(s);
+		return 0;
+	}
+	if ((err = open_address(address, &opened, diag)) < 0)
+		return err;
+	server = fr_server_new(s->loop, &app, &limits);
+	copy = strdup(address);
+	if (!server || !copy)
+		err = FR_ENOMEM;
+	for (size_t i = 0; i < opened.count && err == 0; i++)
+		err = fr_server_listen(server, opened.list[i].fd);
+	if (err < 0) {
+		if (server)
+			fr_server_free(server);
+		fr_listeners_close(&opened, NULL);
+		free(copy);
+		return fr_diag_set(diag, (enum fr_err)err, address, "can't serve the status: %s",
+		                   fr_err_name((enum fr_err)err));
+	}
+	stop_listening(s);
+	s->server = server;
+	s->listeners = opened;
+	s->address = copy;
+	return 0;
+}
+
+void fr_status_log(const struct fr_status *s)
+{
+	char where[256];
+
+	for (size_t i = 0; i < s->listeners.count; i++) {
+		fr_listener_address(&s->listeners.list[i], where, sizeof where);
+		fr_log(FR_INFO, "status on %s", where);
+	}
+}

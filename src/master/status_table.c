@@ -1,0 +1,160 @@
+/* The status as a table, for `fastrapid -s status`. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "master/status_private.h"
+
+#define MAX_TABLE (96u << 10) /* what the control socket hands over in one piece */
+#define MAX_ROUTES 40
+#define MAX_ERRORS 5
+
+static double num(const cJSON *o, const char *name)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, name);
+
+	return cJSON_IsNumber(item) ? item->valuedouble : 0;
+}
+
+static const char *str(const cJSON *o, const char *name)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, name);
+
+	return cJSON_IsString(item) ? item->valuestring : "";
+}
+
+static const cJSON *sub(const cJSON *o, const char *name)
+{
+	return cJSON_GetObjectItemCaseSensitive(o, name);
+}
+
+static int head(struct fr_buf *out, const cJSON *s)
+{
+	const cJSON *reload = sub(s, "reload"), *restarts = sub(s, "restarts"), *cause;
+	double up = num(s, "uptime");
+	int err;
+
+	err = fr_buf_printf(
+		out,
+		"fastrapid %s, pid %.0f, up %.0f:%02d:%02d, generation %.0f\n"
+		"%.0f requests, %.0f in flight, %.0f errors, %.0f refused, %.0f connections\n"
+		"%.0f reloads, %.0f failed; %.0f restarts of workers, %.0f requests lost\n",
+		str(s, "version"), num(s, "pid"), (double)((long)up / 3600),
+		(int)((long)up / 60 % 60), (int)((long)up % 60), num(s, "generation"),
+		num(s, "requests"), num(s, "in_flight"), num(s, "errors"), num(s, "refused"),
+		num(s, "connections"), num(reload, "count"), num(reload, "failed"),
+		num(restarts, "total"), num(restarts, "requests_lost"));
+	cJSON_ArrayForEach(cause, sub(restarts, "by_cause")) if (err == 0) err =
+		fr_buf_printf(out, "  %.0f times a worker %s\n", cause->valuedouble, cause->string);
+	if (err == 0 && cJSON_IsString(sub(reload, "error")))
+		err = fr_buf_printf(out, "the last reload failed: %.2000s\n", str(reload, "error"));
+	return err;
+}
+
+static int workers(struct fr_buf *out, const cJSON *s)
+{
+	const cJSON *w, *f;
+	int err = fr_buf_printf(out, "\n%6s %7s %4s %-11s %10s %6s %5s %8s %8s %8s %7s %8s\n",
+	                        "WORKER", "PID", "GEN", "STATE", "REQUESTS", "FLIGHT", "CONNS",
+	                        "5XX", "P50 ms", "P99 ms", "RSS MB", "LAG ms");
+
+	cJSON_ArrayForEach(w, sub(s, "workers"))
+	{
+		const cJSON *latency = sub(w, "latency");
+
+		if (err == 0)
+			err = fr_buf_printf(out,
+			                    "%6.0f %7.0f %4.0f %-11s %10.0f %6.0f %5.0f %8.0f "
+			                    "%8.2f %8.2f %7.1f %8.1f\n",
+			                    num(w, "worker"), num(w, "pid"), num(w, "generation"),
+			                    str(w, "state"), num(w, "requests"),
+			                    num(w, "in_flight"), num(w, "connections"),
+			                    num(sub(w, "status"), "5xx"), num(latency, "p50_ms"),
+			                    num(latency, "p99_ms"), num(w, "rss_bytes") / 1e6,
+			                    num(w, "loop_lag_ms"));
+		cJSON_ArrayForEach(f, sub(w, "requests_in_flight")) if (err == 0 &&
+		                                                        num(f, "seconds") >= 1)
+			err = fr_buf_printf(out, "%14s since %.1f s: %s %s, request %.0f\n", "",
+		                            num(f, "seconds"), str(f, "method"), str(f, "route"),
+		                            num(f, "request"));
+	}
+	return err;
+}
+
+static int busiest_first(const void *a, const void *b)
+{
+	double x = num(*(const cJSON *const *)a, "requests");
+	double y = num(*(const cJSON *const *)b, "requests");
+
+	return (x < y) - (x > y);
+}
+
+static int routes(struct fr_buf *out, const cJSON *s)
+{
+	const cJSON *list = sub(s, "routes"), *r;
+	size_t n = 0, count = (size_t)cJSON_GetArraySize(list);
+	const cJSON **order = calloc(count + 1, sizeof *order);
+	int err;
+
+	if (!order)
+		return FR_ENOMEM;
+	cJSON_ArrayForEach(r, list) order[n++] = r;
+	qsort(order, n, sizeof *order, busiest_first);
+	err = fr_buf_printf(out, "\n%10s %6s %6s %6s %8s %8s %-9s %s\n", "REQUESTS", "4XX", "5XX",
+	                    "ERRORS", "P50 ms", "P99 ms", "RUNS", "ROUTE");
+	for (size_t i = 0; i < n && i < MAX_ROUTES && err == 0; i++) {
+		const cJSON *classes = sub(order[i], "status"), *latency = sub(order[i], "latency");
+
+		err = fr_buf_printf(out, "%10.0f %6.0f %6.0f %6.0f %8.2f %8.2f %-9s %s %s%s\n",
+		                    num(order[i], "requests"), num(classes, "4xx"),
+		                    num(classes, "5xx"), num(order[i], "errors"),
+		                    num(latency, "p50_ms"), num(latency, "p99_ms"),
+		                    str(order[i], "placement"), str(order[i], "methods"),
+		                    str(order[i], "path"), str(order[i], "what"));
+	}
+	if (n > MAX_ROUTES && err == 0)
+		err = fr_buf_printf(out, "and %zu more routes\n", n - MAX_ROUTES);
+	free(order);
+	return err;
+}
+
+static int errors(struct fr_buf *out, const cJSON *s)
+{
+	const cJSON *e;
+	int n = 0, err = 0;
+
+	cJSON_ArrayForEach(e, sub(s, "last_errors"))
+	{
+		if (err || n++ == MAX_ERRORS)
+			break;
+		err = fr_buf_printf(out, "\n%.0f times %s at %s, last %s by %s\n%s",
+		                    num(e, "count"), str(e, "type"), str(e, "place"),
+		                    str(e, "last"), str(e, "route"), str(e, "traceback"));
+	}
+	return err;
+}
+
+char *fr_status_table(struct fr_status *s)
+{
+	cJSON *tree = fr_status_tree(s);
+	struct fr_buf out;
+	int err;
+
+	if (!tree)
+		return NULL;
+	fr_buf_init(&out, MAX_TABLE);
+	err = head(&out, tree);
+	if (err == 0)
+		err = workers(&out, tree);
+	if (err == 0)
+		err = routes(&out, tree);
+	if (err == 0)
+		err = errors(&out, tree);
+	cJSON_Delete(tree);
+	/* What does not fit is left out at the end. */
+	if (err < 0 && err != FR_ELIMIT) {
+		fr_buf_fini(&out);
+		return NULL;
+	}
+	return fr_buf_take(&out, NULL);
+}

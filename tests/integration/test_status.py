@@ -1,0 +1,361 @@
+"""The status: what the master tells from shared memory, whatever its workers do."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness import HELLO, free_port
+
+SOURCE = (
+    HELLO
+    + """
+import asyncio
+import os
+import time
+
+from fastrapi import HTTPException
+
+
+@app.get("/items/{item}")
+async def item(item: int):
+    if item > 100:
+        raise HTTPException(404)
+    return item
+
+
+@app.get("/slow/{name}")
+async def slow(name: str):
+    await asyncio.sleep(60)
+
+
+@app.get("/stuck")
+async def stuck(seconds: float):
+    time.sleep(seconds)
+
+
+@app.get("/fails/{how}")
+async def fails(how: str):
+    if how == "key":
+        raise KeyError(how)
+    raise ValueError(how)
+
+
+@app.get("/short")
+def short():
+    return os.getpid()
+
+
+@app.get("/sleeps")
+def sleeps():
+    time.sleep(0.001)
+    return os.getpid()
+
+
+@app.get("/pid")
+async def pid():
+    return os.getpid()
+"""
+)
+
+
+class Status:
+    """A daemon, and its status over HTTP."""
+
+    def __init__(self, daemon: Callable[..., Any], source: str = SOURCE, **conf: Any) -> None:
+        self.port = free_port()
+        known = {key: conf.pop(key) for key in ("errors", "new_fds") if key in conf}
+        conf = {"workers": 2, "status": {"listen": f"127.0.0.1:{self.port}"}, **conf}
+        self.daemon = daemon(source, conf, **known)
+
+    def request(self, method: str = "GET", path: str = "/status") -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+        finally:
+            connection.close()
+
+    def __call__(self) -> Any:
+        status, headers, body = self.request()
+        assert (status, headers["content-type"]) == (200, "application/json")
+        return json.loads(body)
+
+    def route(self, path: str) -> Any:
+        return next(route for route in self()["routes"] if route["path"] == path)
+
+    def wait(self, condition: Callable[[Any], Any], timeout: float = 15) -> Any:
+        deadline = time.monotonic() + timeout
+        while not condition(seen := self()):
+            assert time.monotonic() < deadline, json.dumps(seen, indent=1)
+            time.sleep(0.02)
+        return seen
+
+    def start(self, path: str) -> None:
+        """Asks for path and does not wait."""
+
+        def ask() -> None:
+            try:
+                self.daemon.get(path, timeout=60)
+            except OSError:
+                pass
+            except http.client.HTTPException:
+                pass
+
+        threading.Thread(target=ask, daemon=True).start()
+
+
+def test_what_it_tells(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon)
+    seen = status()
+    assert seen["pid"] == status.daemon.pid
+    assert seen["generation"] == 1
+    assert 0 <= seen["uptime"] < 60
+    assert seen["reload"] == {"count": 0, "failed": 0, "last": None, "error": None}
+    assert seen["restarts"] == {"total": 0, "requests_lost": 0, "by_cause": {}}
+    assert sorted(worker["pid"] for worker in seen["workers"]) == sorted(status.daemon.workers())
+    for worker in seen["workers"]:
+        assert worker["state"] == "serving"
+        assert worker["generation"] == 1
+        assert 10e6 < worker["rss_bytes"] < 1e9
+        assert worker["loop_lag_ms"] < 2000
+    assert status.daemon.process.poll() is None
+
+
+def test_counters_are_right_at_once(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon)
+    for number in range(30):
+        assert status.daemon.get(f"/items/{90 + number}")[0] == (200 if number <= 10 else 404)
+        assert status.route("/items/{item}")["requests"] == number + 1
+    status.daemon.get("/items/none")
+    status.daemon.get("/nowhere")
+    route = status.route("/items/{item}")
+    assert route["status"] == {"1xx": 0, "2xx": 11, "3xx": 0, "4xx": 20, "5xx": 0, "none": 0}
+    assert route["methods"] == "GET"
+    assert route["endpoint"] == "main.item"
+    assert 0 < route["latency"]["p50_ms"] <= route["latency"]["p99_ms"] < 5000
+    seen = status()
+    assert seen["requests"] == 32
+    assert sum(worker["requests"] for worker in seen["workers"]) == 32
+    assert sum(route["requests"] for route in seen["routes"]) == 32
+    none = next(route for route in seen["routes"] if route["path"] is None)
+    assert (none["what"], none["requests"], none["status"]["4xx"]) == ("no route", 1, 1)
+
+
+def test_latencies(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon)
+    for _ in range(3):
+        status.daemon.get("/stuck?seconds=0.2")
+    latency = status.route("/stuck")["latency"]
+    assert 180 < latency["p50_ms"] < 2000
+    assert 200 <= latency["mean_ms"] < 2000
+
+
+def test_answers_while_every_worker_is_stuck(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon)
+    for number in range(1, 3):
+        # A stuck worker takes no connection: the second one is the other worker's.
+        status.start("/stuck?seconds=3")
+        status.wait(lambda seen, n=number: sum(len(w["requests_in_flight"]) for w in seen["workers"]) == n)
+    began = time.monotonic()
+    seen = status()
+    assert time.monotonic() - began < 1
+    assert [worker["in_flight"] for worker in seen["workers"]] == [1, 1]
+    seen = status.wait(lambda seen: all(worker["loop_lag_ms"] > 1000 for worker in seen["workers"]))
+    for worker in seen["workers"]:
+        assert [(f["method"], f["route"]) for f in worker["requests_in_flight"]] == [("GET", "/stuck")]
+        assert worker["requests_in_flight"][0]["seconds"] > 1
+    status.wait(lambda seen: seen["in_flight"] == 0)
+    assert status.route("/stuck")["requests"] == 2
+
+
+def test_errors_are_grouped(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon, errors=True)
+    for how in ["key", "value", "value", "key", "value"]:
+        assert status.daemon.get(f"/fails/{how}")[0] == 500
+    seen = status()
+    groups = {error["type"]: error for error in seen["last_errors"]}
+    assert {name: group["count"] for name, group in groups.items()} == {"KeyError": 2, "ValueError": 3}
+    group = groups["ValueError"]
+    assert group["place"].endswith(" in fails")
+    assert "main.py:" in group["place"]
+    assert group["route"] == "GET /fails/{how}"
+    assert group["traceback"].startswith("Traceback (most recent call last):\n")
+    assert group["traceback"].endswith("ValueError: value\n")
+    assert seen["errors"] == 5
+    assert status.route("/fails/{how}")["errors"] == 5
+    assert status.route("/fails/{how}")["status"]["5xx"] == 5
+
+
+def test_a_flood_of_errors_is_dropped_and_counted(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon, workers=1, errors=True)
+    os.kill(status.daemon.pid, signal.SIGSTOP)  # nobody empties the ring
+    try:
+        for _ in range(300):
+            assert status.daemon.get("/fails/value")[0] == 500
+    finally:
+        os.kill(status.daemon.pid, signal.SIGCONT)
+    seen = status()
+    assert seen["errors"] == 300
+    assert 0 < seen["errors_dropped"] < 300
+    assert seen["last_errors"][0]["count"] + seen["errors_dropped"] == 300
+
+
+def test_placements_are_shared(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon)
+    assert status.route("/short")["placement"] == "probation"
+    assert status.route("/pid")["placement"] == "async"
+    for _ in range(40):
+        status.daemon.get("/short")
+        status.daemon.get("/sleeps")
+    seen = status.wait(lambda seen: {p["state"] for p in seen["placements"]} == {"inline", "threads"})
+    assert {p["callable"]: p["state"] for p in seen["placements"]} == {
+        "main.short": "inline",
+        "main.sleeps": "threads",
+    }
+    assert all(p["why"] for p in seen["placements"] if p["state"] == "threads")
+
+
+def test_a_dead_workers_requests_are_named_and_its_counters_kept(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon, workers=1, errors=True)
+    for _ in range(7):
+        status.daemon.get("/items/1")
+    pid = status.daemon.json("/pid")
+    status.start("/slow/one")
+    status.start("/slow/two")
+    seen = status.wait(lambda seen: len(seen["workers"][0]["requests_in_flight"]) == 2)
+    ids = [flight["request"] for flight in seen["workers"][0]["requests_in_flight"]]
+    assert status.route("/slow/{name}")["in_flight"] == 2
+    os.kill(pid, signal.SIGKILL)
+    status.daemon.wait_log(") is ready")
+    for number in ids:
+        assert (
+            f"worker 0 (pid {pid}) took a request with it: GET /slow/{{name}}, request {number}, " in status.daemon.log
+        )
+    assert status.daemon.log.count("took a request with it") == 2
+    status.daemon.get("/items/1")
+    seen = status()
+    assert seen["restarts"] == {
+        "total": 1,
+        "requests_lost": 2,
+        "by_cause": {"was ended by signal 9 (Killed)": 1},
+    }
+    assert status.route("/items/{item}")["requests"] == 8
+    assert seen["requests"] == 9
+    assert seen["in_flight"] == 0
+    assert seen["workers"][0]["requests"] == 1
+
+
+def test_counters_survive_reloads(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon, new_fds=0)
+    for generation in range(2, 6):
+        for _ in range(5):
+            assert status.daemon.get("/items/1")[0] == 200
+        status.daemon.process.send_signal(signal.SIGHUP)
+        status.wait(
+            lambda seen, g=generation: (
+                seen["generation"] == g and {worker["generation"] for worker in seen["workers"]} == {g}
+            )
+        )
+        assert status.route("/items/{item}")["requests"] == (generation - 1) * 5
+    seen = status()
+    assert seen["reload"]["count"] == 4
+    assert seen["reload"]["error"] is None
+    assert seen["requests"] == 20
+    assert len([route for route in seen["routes"] if route["path"] == "/items/{item}"]) == 1
+
+
+def test_routes_that_are_no_more(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon)
+    for _ in range(4):
+        status.daemon.get("/items/1")
+    (status.daemon.folder / "main.py").write_text(HELLO)
+    status.daemon.process.send_signal(signal.SIGHUP)
+    seen = status.wait(lambda seen: {worker["generation"] for worker in seen["workers"]} == {2})
+    former = next(route for route in seen["routes"] if route.get("what") == "former routes")
+    assert former["requests"] == 4
+    assert seen["requests"] == 4
+    assert not [route for route in seen["routes"] if route["path"] == "/items/{item}"]
+
+
+def test_a_failed_reload_is_told(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon, errors=True)
+    (status.daemon.folder / "main.py").write_text("import nothing_of_that_name\n")
+    status.daemon.process.send_signal(signal.SIGHUP)
+    seen = status.wait(lambda seen: seen["reload"]["failed"] == 1)
+    assert "nothing_of_that_name" in seen["reload"]["error"]
+    assert seen["generation"] == 1
+    assert status.daemon.json("/") == {"hello": "world"}
+
+
+def test_only_the_status(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon)
+    assert status.request(path="/")[0] == 404
+    assert status.request(path="/status/")[0] == 404
+    assert status.request("POST")[0] == 405
+    assert status.request("POST")[1]["allow"] == "GET, HEAD"
+    code, headers, body = status.request("HEAD")
+    assert (code, body) == (200, b"")
+    assert int(headers["content-length"]) > 100
+    assert headers["cache-control"] == "no-store"
+
+
+def test_over_a_unix_socket(daemon: Callable[..., Any], tmp_path: Path) -> None:
+    server = daemon(SOURCE, {"status": {"listen": "unix:status.sock"}})
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        connection.connect(str(tmp_path / "status.sock"))
+        connection.sendall(b"GET /status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["generation"] == 1
+    assert server.stop() == 0
+    assert not (tmp_path / "status.sock").exists()
+
+
+def test_no_secrets(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon, workers=1, errors=True)
+    status.daemon.request("GET", "/fails/value?token=s3cret", headers={"cookie": "k=s3cret", "authorization": "s3cret"})
+    status.daemon.request("GET", "/s3cret")
+    assert b"s3cret" not in status.request()[2]
+
+
+def test_the_table(daemon: Callable[..., Any], fastrapid: Callable[..., Any]) -> None:
+    status = Status(daemon, errors=True, control="control.sock")
+    status.daemon.get("/items/1")
+    status.daemon.get("/fails/value")
+    done = fastrapid("-c", str(status.daemon.conf_file), "-s", "status")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("fastrapid ")
+    assert f"pid {status.daemon.pid}, up 0:00:" in done.stdout
+    assert "WORKER" in done.stdout
+    assert any(line.endswith(" GET /items/{item}") for line in done.stdout.splitlines())
+    assert "1 times ValueError at " in done.stdout
+
+
+def test_the_table_of_nobody(fastrapid: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(HELLO)
+    (tmp_path / "fastrapi.conf").write_text(json.dumps({"app": "main:app", "control": "control.sock"}))
+    done = fastrapid("-c", "fastrapi.conf", "-s", "status")
+    assert done.returncode == 1
+    assert "no server runs" in done.stderr
+
+
+def test_a_port_in_use(daemon: Callable[..., Any]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        server = daemon(SOURCE, {"status": {"listen": address}}, ready=False, errors=True)
+        assert server.wait_exit() == 1
+        assert f"{address}: can't listen: Address already in use" in server.log
