@@ -372,6 +372,15 @@ static enum fr_flow phase_steps(struct fr_run *run)
 
 /* ---- exceptions ---- */
 
+/* No request ends the worker: what would end the process ends here, over a socket. */
+static bool stays(const struct fr_run *run, PyObject *exc)
+{
+	return run->in->toplevel && !run->in->foreign &&
+	       (PyErr_GivenExceptionMatches(exc, PyExc_Exception) ||
+	        PyErr_GivenExceptionMatches(exc, PyExc_SystemExit) ||
+	        PyErr_GivenExceptionMatches(exc, PyExc_KeyboardInterrupt));
+}
+
 enum fr_flow fr_run_unwind(struct fr_run *run)
 {
 	PyObject *exc = fr_exc_take();
@@ -401,8 +410,7 @@ enum fr_flow fr_run_unwind(struct fr_run *run)
 	default:
 		if (!run->in->foreign)
 			fr_error_log(run, exc, "the request failed");
-		if (run->in->toplevel && !run->in->foreign &&
-		    PyErr_GivenExceptionMatches(exc, PyExc_Exception)) {
+		if (stays(run, exc)) {
 			Py_DECREF(exc);
 			return FR_FLOW_DONE; /* a Task would tell it once more */
 		}
@@ -496,7 +504,10 @@ static enum fr_flow phase_top(struct fr_run *run)
 {
 	if (!run->in->toplevel || !PyErr_GivenExceptionMatches(run->exc, PyExc_Exception)) {
 		fr_exc_set(Py_NewRef(run->exc));
-		return FR_FLOW_OUT;
+		if (!stays(run, run->exc))
+			return FR_FLOW_OUT;
+		run->stage = FR_STAGE_TOP;
+		return FR_FLOW_RAISE; /* told, and ended */
 	}
 	if (!run->in->foreign)
 		fr_error_log(run, run->exc, "an exception was not handled");

@@ -28,14 +28,23 @@ def test_exception(daemon, path, words):
     assert daemon.json("/pid") == pid
 
 
-@pytest.mark.parametrize("path", ["/exit", "/cancelled"])
-def test_what_is_no_exception(daemon, path):
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/exit", "SystemExit: 7"),
+        ("/exit-later", "SystemExit: 8"),
+        ("/exit-def", "SystemExit: 9"),
+        ("/interrupt", "KeyboardInterrupt"),
+        ("/cancelled", None),
+    ],
+)
+def test_what_is_no_exception(daemon, path, words):
     pid = daemon.json("/pid")
-    for _ in range(3):
-        try:
-            assert daemon.get(path).status == 500
-        except (http.client.HTTPException, OSError):
-            pass  # an answer is not owed
+    for _ in range(12):
+        assert daemon.get(path).status == 500
+    if words:
+        daemon.wait_log(words)
+        assert daemon.log.count(f"\n  {words}\n") == 12
     assert daemon.json("/pid") == pid
 
 

@@ -36,6 +36,23 @@ async def leave():
     sys.exit(7)
 
 
+@app.get("/exit-later")
+async def leave_later():
+    await asyncio.sleep(0.01)
+    sys.exit(8)
+
+
+@app.get("/exit-def")
+def leave_def():
+    sys.exit(9)
+
+
+@app.get("/interrupt")
+async def interrupt():
+    await asyncio.sleep(0.01)
+    raise KeyboardInterrupt
+
+
 @app.get("/cancelled")
 async def cancelled():
     raise asyncio.CancelledError
