@@ -399,7 +399,8 @@ bool fr_crew_reaped(struct fr_crew *crew, pid_t pid, int status)
 	if (crew->events.on_ended)
 		crew->events.on_ended(crew->events.data, m->number, pid, how,
 		                      crew->state == FR_CREW_READY);
-	crew->oom_kills = count_oom_kills();
+	if (count_oom_kills() > crew->oom_kills) /* 0: it can't be read now */
+		crew->oom_kills = count_oom_kills();
 	if (crew->state == FR_CREW_STARTING)
 		fail(crew, NULL, "worker %u %s before it was ready", m->number, how);
 	else if (crew->state == FR_CREW_READY)

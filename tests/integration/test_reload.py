@@ -1,0 +1,321 @@
+"""Reloads: nothing is lost, and what does not come up replaces nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import FASTRAPID, HELLO, descriptors, free_port
+from load import Load
+
+Start = Callable[..., Any]
+VERSION = """
+import asyncio, os, time
+from fastrapi import FastrAPI
+
+app = FastrAPI()
+
+
+@app.get("/")
+async def root():
+    return VALUE
+
+
+@app.get("/slow")
+async def slow():
+    await asyncio.sleep(2)
+    return VALUE
+"""
+CONTROL = {"control": "control", "workers": 2, "timeouts": {"drain": 5, "idle": 2}}
+
+
+def version(value: int) -> str:
+    return VERSION.replace("VALUE", str(value))
+
+
+def command(server: Any, word: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [FASTRAPID, "-c", server.conf_file, "-s", word], capture_output=True, text=True, timeout=timeout, check=False
+    )
+
+
+def wait(condition: Callable[[], bool], what: str, timeout: float = 15) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def settled(server: Any, workers: int) -> None:
+    """The old generations are gone; from here on the tests at the end apply to the new one."""
+    wait(lambda: len(server.workers()) == workers, f"workers: {server.workers()}\n{server.log}", 30)
+    server.before = {pid: descriptors(pid) for pid in [server.pid, *server.workers()]}
+
+
+def configure(server: Any, **keys: Any) -> None:
+    settings = json.loads(server.conf_file.read_text())
+    server.conf_file.write_text(json.dumps({**settings, **keys}))
+
+
+def test_reload_waits_for_the_new_generation(daemon: Start, tmp_path: Path) -> None:
+    server = daemon(version(1), CONTROL)
+    assert (tmp_path / "control").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "main.py").write_text(version(2))
+    assert server.json("/") == 1
+    done = command(server, "reload")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "generation 2 serves\n", "")
+    assert server.json("/") == 2
+    settled(server, 2)
+
+
+def test_stop_waits_for_the_end(daemon: Start, tmp_path: Path) -> None:
+    server = daemon(HELLO, {"pid_file": "pid"})
+    assert (tmp_path / "pid.sock").exists()
+    done = command(server, "stop")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert server.wait_exit(1) == 0
+    assert not (tmp_path / "pid.sock").exists()
+    done = command(server, "stop")
+    assert done.returncode == 1
+    assert "no server runs" in done.stderr or "can't reach the master" in done.stderr
+
+
+def test_signals_where_there_is_no_control_socket(daemon: Start, tmp_path: Path) -> None:
+    server = daemon(HELLO)
+    done = command(server, "reload")
+    assert done.returncode == 1
+    assert 'neither "control" nor "pid_file" is set' in done.stderr
+    (tmp_path / "pid").write_text(f"{server.pid}\n")
+    configure(server, pid_file="pid")
+    done = command(server, "reload")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"SIGHUP sent to process {server.pid}" in done.stdout
+    server.wait_log("generation 2\n")
+    (tmp_path / "pid").write_text(f"{os.getpid()}\n")
+    (tmp_path / "pid.sock").unlink(missing_ok=True)
+    done = command(server, "stop")
+    assert done.returncode == 1, "the pid in a stale file is somebody else's"
+    settled(server, 1)
+
+
+def test_no_request_is_lost(daemon: Start) -> None:
+    server = daemon(HELLO, {"workers": 2})
+    with Load(server.port, 10, 10) as load:
+        for _ in range(20):
+            time.sleep(0.4)
+            server.process.send_signal(1)
+    assert not load.failures, load.failures[:5]
+    assert load.closes, "retiring workers end their connections"
+    assert server.log.count(" ready: ") > 2
+    settled(server, 2)
+    print(load.summary)
+
+
+def test_long_requests_end_and_idle_connections_are_answered_once_more(daemon: Start, tmp_path: Path) -> None:
+    server = daemon(version(1), CONTROL)
+    answers: list[int] = []
+    thread = threading.Thread(target=lambda: answers.append(server.json("/slow")))
+    with server.connect() as idle, server.connect() as silent:
+        idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"\r\n\r\n1" in idle.recv(65536)
+        thread.start()
+        time.sleep(0.3)
+        (tmp_path / "main.py").write_text(version(2))
+        assert command(server, "reload").returncode == 0
+        time.sleep(0.5)
+        for connection in (idle, silent):
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = connection.recv(65536)
+            assert b"\r\nconnection: close\r\n" in answer.lower() and answer.endswith(b"\r\n\r\n1"), answer
+            assert connection.recv(1) == b""
+    thread.join()
+    assert answers == [1]
+    assert server.json("/") == 2
+    settled(server, 2)
+
+
+def test_idle_connections_are_closed_in_time(daemon: Start) -> None:
+    server = daemon(version(1), {**CONTROL, "timeouts": {"idle": 0.5, "drain": 5}})
+    with server.connect() as idle:
+        idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        idle.recv(65536)
+        assert command(server, "reload").returncode == 0
+        assert idle.recv(1) == b""
+    settled(server, 2)
+
+
+def test_hups_coalesce(daemon: Start, tmp_path: Path) -> None:
+    server = daemon("import time\ntime.sleep(0.5)\n" + HELLO, {"control": "control"})
+    for _ in range(10):
+        server.process.send_signal(1)
+        time.sleep(0.02)
+    assert command(server, "reload").returncode == 0
+    assert server.log.count("reloading") == 2
+    settled(server, 1)
+
+
+def test_the_master_answers_while_it_reloads(daemon: Start, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    loads = f"os.path.exists({str(flag)!r}) and '--loader' in open('/proc/self/cmdline').read()"
+    source = f"import os, time\nif {loads}:\n    time.sleep(600)\n" + HELLO
+    server = daemon(source, {"control": "control", "timeouts": {"start": 60}}, errors=True)
+    (first,) = server.workers()
+    flag.touch()
+    server.process.send_signal(1)
+    wait(lambda: len(server.workers()) == 2, "the loader runs")
+    os.kill(first, 9)
+    server.wait_log(") is ready")
+    assert server.json("/") == {"hello": "world"}
+    assert command(server, "stop", 20).returncode == 0
+    assert server.wait_exit() == 0
+
+
+def test_listeners_come_and_go(daemon: Start, tmp_path: Path) -> None:
+    server = daemon(HELLO, {"control": "control", "workers": 2})
+    stays, other = f"127.0.0.1:{server.port}", free_port()
+    with Load(server.port, 4, 4) as load:
+        configure(server, listen=[stays, f"127.0.0.1:{other}", "unix:new.sock"])
+        assert command(server, "reload").returncode == 0
+        socket.create_connection(("127.0.0.1", other), 5).close()
+        with socket.socket(socket.AF_UNIX) as unix:
+            unix.connect(str(tmp_path / "new.sock"))
+        configure(server, listen=[stays])
+        assert command(server, "reload").returncode == 0
+        wait(lambda: refused(other), "the removed address is closed")
+        assert not (tmp_path / "new.sock").exists()
+        configure(server, listen=[stays, "127.0.0.1:1x"])
+        done = command(server, "reload")
+        assert done.returncode == 1 and "fastrapi.conf:1:" in done.stderr
+    assert not load.failures, load.failures[:5]
+    configure(server, listen=[stays])
+    settled(server, 2)
+
+
+def refused(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+LIFESPAN = """
+from contextlib import asynccontextmanager
+from fastrapi import FastrAPI
+
+@asynccontextmanager
+async def lifespan(app):
+    BODY
+    yield
+
+app = FastrAPI(lifespan=lifespan)
+"""
+APPS = {
+    "syntax": ("def f(:\n", ["SyntaxError", 'main.py", line 1']),
+    "import": ("import no_such_module\n", ["ModuleNotFoundError: No module named 'no_such_module'"]),
+    "exception": (HELLO + "\n1 / 0\n", ["ZeroDivisionError: division by zero"]),
+    "no application": ("x = 1\n", ["app"]),
+    "wants to end": ("import sys\nsys.exit('enough')\n", ["\"main:app\" can't be loaded (exit code"]),
+    "exit": ("import os\nos._exit(7)\n", ['"main:app" can\'t be loaded (exit code 7)']),
+    "hang": ("import time\ntime.sleep(600)\n", ["was not loaded within timeouts.start (4 s)"]),
+    "lifespan": (LIFESPAN.replace("BODY", "raise RuntimeError('no database')"), ["RuntimeError: no database"]),
+    "death": (LIFESPAN.replace("BODY", "import os; os.kill(os.getpid(), 9)"), ["was ended by signal 9 (Killed)"]),
+    "never ready": (
+        LIFESPAN.replace("BODY", "import asyncio; await asyncio.sleep(600)"),
+        ["was not ready within timeouts.start (4 s)"],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", APPS)
+def test_a_broken_application_replaces_nothing(daemon: Start, tmp_path: Path, kind: str) -> None:
+    source, messages = APPS[kind]
+    server = daemon(HELLO, {**CONTROL, "timeouts": {"start": 4, "drain": 1}}, errors=True)
+    before = server.workers()
+    (tmp_path / "main.py").write_text(source)
+    with Load(server.port, 2, 2) as load:
+        done = command(server, "reload")
+    assert not load.failures, load.failures[:5]
+    assert done.returncode == 1 and done.stdout == ""
+    for message in messages:
+        assert message in done.stderr
+        assert message in server.log
+    assert "reload failed, generation 1 serves on: " in server.log
+    wait(lambda: server.workers() == before, f"workers: {before}, {server.workers()}")
+    (tmp_path / "main.py").write_text(version(2))
+    assert command(server, "reload").returncode == 0
+    assert server.json("/") == 2
+    settled(server, 2)
+
+
+@pytest.mark.parametrize(
+    ("conf", "message"),
+    [
+        ("{", "fastrapi.conf:1:2: "),
+        ('{"app": "main:app", "worker": 2}', 'is it "workers"?'),
+        ('{"app": "main:app", "workers": 0}', 'found 0 for "workers"'),
+        ('{"app": "main:app", "log": {"file": "none/log"}}', "log.file"),
+        ('{"app": "main:app", "listen": ["192.0.2.1:80"]}', "192.0.2.1:80: can't listen"),
+    ],
+)
+def test_a_broken_configuration_replaces_nothing(daemon: Start, conf: str, message: str) -> None:
+    server = daemon(HELLO, CONTROL, errors=True)
+    before = server.workers()
+    good = server.conf_file.read_text()
+    server.conf_file.write_text(conf)
+    server.process.send_signal(1)
+    server.wait_log("reload failed, generation 1 serves on: ")
+    assert message in server.log
+    assert server.workers() == before
+    assert server.json("/") == {"hello": "world"}
+    server.conf_file.write_text(good)
+
+
+def test_an_address_in_use_replaces_nothing(daemon: Start) -> None:
+    server = daemon(HELLO, CONTROL, errors=True)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        configure(server, listen=[f"127.0.0.1:{server.port}", f"127.0.0.1:{taken.getsockname()[1]}"])
+        done = command(server, "reload")
+    assert done.returncode == 1 and "can't listen: Address already in use" in done.stderr
+    assert server.json("/") == {"hello": "world"}
+
+
+def test_the_log_is_opened_anew(daemon: Start, tmp_path: Path) -> None:
+    server = daemon(HELLO, {"control": "control", "log": {"file": "log"}})
+    (tmp_path / "log").rename(tmp_path / "log.1")
+    assert command(server, "reload").returncode == 0
+    assert "ready: main:app" in (tmp_path / "log").read_text()
+    settled(server, 1)
+
+
+def test_nothing_grows(daemon: Start) -> None:
+    server = daemon(HELLO, {"control": "control", "workers": 1})
+
+    def resident() -> int:
+        lines = Path(f"/proc/{server.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+    for _ in range(3):
+        assert command(server, "reload").returncode == 0
+    wait(lambda: len(server.workers()) == 1, "old workers are gone")
+    memory, fds = resident(), len(descriptors(server.pid))
+    end = time.monotonic() + 10
+    count = 0
+    while time.monotonic() < end and count < 47:
+        assert command(server, "reload").returncode == 0
+        count += 1
+    wait(lambda: len(server.workers()) == 1, "old workers are gone")
+    assert count > 3
+    assert len(descriptors(server.pid)) == fds
+    assert resident() <= memory + 256, (count, memory, resident())
+    settled(server, 1)
