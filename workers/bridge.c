@@ -9,8 +9,7 @@ enum step_kind { STEP_RECEIVE, STEP_SEND };
 
 /* One call of receive() or send(), to be awaited: a coroutine in C. */
 struct step {
-	PyObject_HEAD
-	struct fr_bridge *bridge;
+	PyObject_HEAD struct fr_bridge *bridge;
 	PyObject *message; /* of send() */
 	PyObject *future; /* what it waits for */
 	PyObject *inner; /* its iterator */
@@ -159,8 +158,8 @@ static PySendResult step_am_send(PyObject *object, PyObject *arg, PyObject **ret
 			Py_CLEAR(*ret);
 			arg = Py_None;
 		}
-		rc = self->kind == STEP_RECEIVE ? receive_try(self->bridge, ret) :
-		                                  send_try(self->bridge, self, ret);
+		rc = self->kind == STEP_RECEIVE ? receive_try(self->bridge, ret)
+		                                : send_try(self->bridge, self, ret);
 		if (rc == FR_SENT_YIELD) {
 			*ret = Py_NewRef(Py_None);
 			return PYGEN_NEXT;
@@ -228,7 +227,7 @@ static PyObject *step_close(PyObject *object, PyObject *unused)
 	(void)unused;
 	if (self->inner) {
 		PyObject *closed =
-		        PyObject_CallMethodNoArgs(self->inner, self->bridge->sock->names->close);
+			PyObject_CallMethodNoArgs(self->inner, self->bridge->sock->names->close);
 
 		Py_XDECREF(closed);
 		step_waited(self);
@@ -270,14 +269,10 @@ static PyMethodDef step_methods[] = {
 };
 
 static PyType_Slot step_slots[] = {
-	{ Py_tp_dealloc, step_dealloc },
-	{ Py_tp_traverse, step_traverse },
-	{ Py_tp_methods, step_methods },
-	{ Py_tp_iter, PyObject_SelfIter },
-	{ Py_tp_iternext, step_next },
-	{ Py_am_await, PyObject_SelfIter },
-	{ Py_am_send, step_am_send },
-	{ 0, NULL },
+	{ Py_tp_dealloc, step_dealloc }, { Py_tp_traverse, step_traverse },
+	{ Py_tp_methods, step_methods }, { Py_tp_iter, PyObject_SelfIter },
+	{ Py_tp_iternext, step_next },   { Py_am_await, PyObject_SelfIter },
+	{ Py_am_send, step_am_send },    { 0, NULL },
 };
 
 static PyType_Spec step_spec = {
@@ -465,8 +460,8 @@ int fr_bridge_init(struct fr_socket *s)
 		return -1;
 	}
 	s->names = n;
-#define X(name) \
-	if (!(n->name = PyUnicode_InternFromString(#name))) \
+#define X(name)                                                                                    \
+	if (!(n->name = PyUnicode_InternFromString(#name)))                                        \
 		return -1;
 	FR_BRIDGE_NAMES(X)
 #undef X

@@ -9,10 +9,11 @@
 
 #include "workers/socket.h"
 
-#define FR_BRIDGE_NAMES(X) \
-	X(type) X(asgi) X(http_version) X(server) X(client) X(scheme) X(method) X(root_path) X(path) \
-	X(raw_path) X(query_string) X(headers) X(state) X(http) X(version) X(spec_version) X(status) \
-	X(body) X(more_body) X(create_future) X(throw) X(close)
+#define FR_BRIDGE_NAMES(X)                                                                         \
+	X(type)                                                                                    \
+	X(asgi) X(http_version) X(server) X(client) X(scheme) X(method) X(root_path) X(path)       \
+		X(raw_path) X(query_string) X(headers) X(state) X(http) X(version) X(spec_version) \
+			X(status) X(body) X(more_body) X(create_future) X(throw) X(close)
 
 struct fr_bridge_names {
 #define X(name) PyObject *name;
@@ -32,8 +33,7 @@ struct fr_bridge_names {
 
 /* What Python holds of a request; outlives it. */
 struct fr_bridge {
-	PyObject_HEAD
-	struct fr_socket *sock;
+	PyObject_HEAD struct fr_socket *sock;
 	struct fr_request *req; /* NULL: the run is over */
 	PyObject *receivers, *senders; /* lists of futures */
 	PyObject *scope; /* made once */

@@ -39,8 +39,8 @@ static PyObject *headers_list(const struct fr_input *in)
 
 	for (size_t i = 0; list && i < in->nheaders; i++) {
 		const struct fr_header *h = &in->headers[i];
-		PyObject *pair = Py_BuildValue("(y#y#)", h->name.p, (Py_ssize_t)h->name.len, h->value.p,
-		                               (Py_ssize_t)h->value.len);
+		PyObject *pair = Py_BuildValue("(y#y#)", h->name.p, (Py_ssize_t)h->name.len,
+		                               h->value.p, (Py_ssize_t)h->value.len);
 
 		if (!pair)
 			Py_CLEAR(list);

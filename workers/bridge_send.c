@@ -181,7 +181,8 @@ static int check_length(struct fr_bridge *b, Py_ssize_t len, bool last)
 		b->left = 0;
 	} else if (!b->chunked) {
 		if (len > b->left) {
-			PyErr_SetString(PyExc_RuntimeError, "Response content longer than Content-Length");
+			PyErr_SetString(PyExc_RuntimeError,
+			                "Response content longer than Content-Length");
 			return -1;
 		}
 		b->left -= len;
@@ -242,7 +243,10 @@ static int send_part(struct fr_bridge *b, PyObject *message)
 		rc = -1;
 	} else {
 		b->burst += (size_t)PyBytes_GET_SIZE(body);
-		rc = last ? FR_SENT_GO_ON : rc == 1 ? FR_SENT_FULL : b->burst > FR_BRIDGE_BURST ? FR_SENT_YIELD : FR_SENT_GO_ON;
+		rc = last                         ? FR_SENT_GO_ON
+		     : rc == 1                    ? FR_SENT_FULL
+		     : b->burst > FR_BRIDGE_BURST ? FR_SENT_YIELD
+		                                  : FR_SENT_GO_ON;
 	}
 	if (rc == FR_SENT_FULL || rc == FR_SENT_YIELD)
 		b->burst = 0;
@@ -266,7 +270,8 @@ int fr_bridge_message(struct fr_bridge *b, PyObject *message)
 		return -1;
 	if (b->completed) {
 		PyErr_Format(PyExc_RuntimeError,
-		             "Unexpected ASGI message '%S' sent, after response already completed.", type);
+		             "Unexpected ASGI message '%S' sent, after response already completed.",
+		             type);
 		goto out;
 	}
 	same = PyObject_RichCompareBool(type, b->started ? n->part : n->start, Py_EQ);

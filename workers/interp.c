@@ -25,21 +25,21 @@ PyMODINIT_FUNC PyInit__fastrapid(void);
  * copy of the state must not be.
  */
 static const char boot[] =
-        "def boot():\n"
-        "    import sys\n"
-        "    from importlib.machinery import BuiltinImporter, ModuleSpec\n"
-        "    class Finder:\n"
-        "        @staticmethod\n"
-        "        def find_spec(name, path=None, target=None):\n"
-        "            if name == '" MODULE "':\n"
-        "                return ModuleSpec(name, BuiltinImporter, origin='built-in')\n"
-        "            return None\n"
-        "    sys.meta_path.insert(0, Finder)\n"
-        "    for file in (sys.stdout, sys.stderr):\n"
-        "        if hasattr(file, 'reconfigure'):\n"
-        "            file.reconfigure(line_buffering=True)\n"
-        "boot()\n"
-        "del boot\n";
+	"def boot():\n"
+	"    import sys\n"
+	"    from importlib.machinery import BuiltinImporter, ModuleSpec\n"
+	"    class Finder:\n"
+	"        @staticmethod\n"
+	"        def find_spec(name, path=None, target=None):\n"
+	"            if name == '" MODULE "':\n"
+	"                return ModuleSpec(name, BuiltinImporter, origin='built-in')\n"
+	"            return None\n"
+	"    sys.meta_path.insert(0, Finder)\n"
+	"    for file in (sys.stdout, sys.stderr):\n"
+	"        if hasattr(file, 'reconfigure'):\n"
+	"            file.reconfigure(line_buffering=True)\n"
+	"boot()\n"
+	"del boot\n";
 
 static int is_program(const char *path)
 {
@@ -86,7 +86,8 @@ int fr_interp_find(const char *python, char ret[FR_INTERP_PATH], struct fr_diag 
 	if (S_ISDIR(st.st_mode)) {
 		if (!join(ret, python, "bin/python") || !is_program(ret))
 			return fr_diag_set(diag, FR_ENOENT, "python",
-			                   "%s is no virtual environment: it has no bin/python", python);
+			                   "%s is no virtual environment: it has no bin/python",
+			                   python);
 		return 0;
 	}
 	if (!is_program(python))
@@ -96,7 +97,8 @@ int fr_interp_find(const char *python, char ret[FR_INTERP_PATH], struct fr_diag 
 		int ok = full && join(ret, full, python);
 
 		free(full);
-		return ok ? 0 : fr_diag_set(diag, FR_ELIMIT, "python", "%s: too long a path", python);
+		return ok ? 0
+		          : fr_diag_set(diag, FR_ELIMIT, "python", "%s: too long a path", python);
 	}
 	if (strlen(python) >= FR_INTERP_PATH)
 		return fr_diag_set(diag, FR_ELIMIT, "python", "too long a path");
@@ -145,7 +147,8 @@ static int check_version(const char *program, struct fr_diag *diag)
 
 	snprintf(own, sizeof(own), "%d.%d", PY_MAJOR_VERSION, PY_MINOR_VERSION);
 	if (ask_version(program, version, sizeof(version)) < 0)
-		return fr_diag_set(diag, FR_EINVAL, "python", "%s does not run as a Python interpreter", program);
+		return fr_diag_set(diag, FR_EINVAL, "python",
+		                   "%s does not run as a Python interpreter", program);
 	if (strcmp(own, version) != 0)
 		return fr_diag_set(diag, FR_EINVAL, "python",
 		                   "%s is Python %s, but this fastrapid was built for Python %s: "
@@ -256,8 +259,8 @@ int fr_interp_drop(const char *user, const char *group, struct fr_diag *diag)
 	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
 		return fr_diag_errno(diag, errno, "user", "privileges can't be dropped");
 	if (getresuid(&ruid, &euid, &suid) < 0 || getresgid(&rgid, &egid, &sgid) < 0 ||
-	    ruid != uid || euid != uid || suid != uid || rgid != gid || egid != gid || sgid != gid ||
-	    (uid != 0 && (setuid(0) == 0 || seteuid(0) == 0)))
+	    ruid != uid || euid != uid || suid != uid || rgid != gid || egid != gid ||
+	    sgid != gid || (uid != 0 && (setuid(0) == 0 || seteuid(0) == 0)))
 		return fr_diag_set(diag, FR_EIO, "user", "privileges were not dropped");
 	if (uid != 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return fr_diag_errno(diag, errno, "user", "no_new_privs");
@@ -298,8 +301,10 @@ static int check_app(PyObject *app, const char *name)
 	if (rc == 0) {
 		if (PyCallable_Check(app))
 			PyErr_Format(PyExc_TypeError,
-			             "%s is a %R, no FastrAPI application: fastrapid serves applications "
-			             "made with fastrapi.FastrAPI(); mount any other ASGI application in one",
+			             "%s is a %R, no FastrAPI application: fastrapid serves "
+			             "applications "
+			             "made with fastrapi.FastrAPI(); mount any other ASGI "
+			             "application in one",
 			             name, (PyObject *)Py_TYPE(app));
 		else
 			PyErr_Format(PyExc_TypeError, "%s is a %R, no FastrAPI application", name,

@@ -29,7 +29,8 @@ struct fr_interp_args {
  * environment; or, if NULL, the one next to this program, else the one of
  * the build.  Writes its path into ret.
  */
-int fr_interp_find(const char *python, char ret[FR_INTERP_PATH], struct fr_diag *diag) FR_MUST_CHECK;
+int fr_interp_find(const char *python, char ret[FR_INTERP_PATH],
+                   struct fr_diag *diag) FR_MUST_CHECK;
 
 int fr_interp_start(const struct fr_interp_args *args, struct fr_diag *diag) FR_MUST_CHECK;
 

@@ -4,8 +4,7 @@
 
 /* What the application holds of us: receive() and send(). */
 struct side {
-	PyObject_HEAD
-	PyObject *startup; /* future: the first message */
+	PyObject_HEAD PyObject *startup; /* future: the first message */
 	PyObject *shutdown; /* future: the second one */
 	PyObject *never; /* future: there is no third */
 	PyObject *started; /* future: None, or the text of a failure */

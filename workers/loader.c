@@ -55,10 +55,10 @@ static int set_apart(int fd)
 static void leave_python(void)
 {
 	static const char code[] = "import atexit, sys\n"
-	                           "atexit._run_exitfuncs()\n"
-	                           "for f in (sys.stdout, sys.stderr):\n"
-	                           "    if f is not None:\n"
-	                           "        f.flush()\n";
+				   "atexit._run_exitfuncs()\n"
+				   "for f in (sys.stdout, sys.stderr):\n"
+				   "    if f is not None:\n"
+				   "        f.flush()\n";
 
 	if (PyRun_SimpleString(code) < 0)
 		PyErr_Clear();
@@ -69,11 +69,13 @@ static void print_exception(const char *app)
 	bool left = PyErr_ExceptionMatches(PyExc_SystemExit);
 	PyObject *text = fr_interp_traceback();
 
-	if (PyBytes_Check(text) && write_all(2, PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text)) < 0)
+	if (PyBytes_Check(text) &&
+	    write_all(2, PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text)) < 0)
 		fprintf(stderr, "the traceback could not be written\n");
 	Py_DECREF(text);
 	if (left)
-		fprintf(stderr, "%s: the application ended the process while it was imported\n", app);
+		fprintf(stderr, "%s: the application ended the process while it was imported\n",
+		        app);
 }
 
 /* The manifest's bytes, or NULL with an exception. */
@@ -84,7 +86,8 @@ static PyObject *make_manifest(const char *name)
 	PyObject *bytes = compile ? PyObject_CallMethod(compile, "emit", "Os", app, name) : NULL;
 
 	if (bytes && !PyBytes_Check(bytes)) {
-		PyErr_Format(PyExc_TypeError, "emit() returned a %R, not bytes", (PyObject *)Py_TYPE(bytes));
+		PyErr_Format(PyExc_TypeError, "emit() returned a %R, not bytes",
+		             (PyObject *)Py_TYPE(bytes));
 		Py_CLEAR(bytes);
 	}
 	Py_XDECREF(compile);
@@ -120,7 +123,8 @@ int fr_loader_main(const struct fr_loader_args *args)
 	if (!manifest) {
 		print_exception(args->app);
 		code = EXIT_APP;
-	} else if (write_all(fd, PyBytes_AS_STRING(manifest), (size_t)PyBytes_GET_SIZE(manifest)) < 0) {
+	} else if (write_all(fd, PyBytes_AS_STRING(manifest), (size_t)PyBytes_GET_SIZE(manifest)) <
+	           0) {
 		fprintf(stderr, "the manifest could not be written: %s\n", strerror(errno));
 		code = EXIT_APP;
 	}

@@ -11,8 +11,7 @@
  * hands everything on.
  */
 struct catcher {
-	PyObject_HEAD
-	vectorcallfunc vectorcall;
+	PyObject_HEAD vectorcallfunc vectorcall;
 	PyObject *stock; /* the loop's own bound call_soon */
 	PyObject *name_context;
 	PyObject *callback, *context; /* what was caught */
@@ -66,7 +65,8 @@ static void catcher_dealloc(struct catcher *self)
 }
 
 static PyMemberDef catcher_members[] = {
-	{ "__vectorcalloffset__", T_PYSSIZET, offsetof(struct catcher, vectorcall), READONLY, NULL },
+	{ "__vectorcalloffset__", T_PYSSIZET, offsetof(struct catcher, vectorcall), READONLY,
+	  NULL },
 	{ NULL, 0, 0, 0, NULL },
 };
 
@@ -102,7 +102,8 @@ static PyObject *catcher_new(PyObject *loop)
 	self->stock = PyObject_GetAttrString(loop, "call_soon");
 	self->name_context = PyUnicode_InternFromString("context");
 	PyObject_GC_Track(self);
-	if (!self->stock || !self->name_context || PyObject_SetAttrString(loop, "call_soon", (PyObject *)self) < 0)
+	if (!self->stock || !self->name_context ||
+	    PyObject_SetAttrString(loop, "call_soon", (PyObject *)self) < 0)
 		Py_CLEAR(self);
 	return (PyObject *)self;
 }
@@ -212,7 +213,8 @@ PyObject *fr_loop_start_task(struct fr_loop *l, PyObject *coro, PyObject *contex
 
 PyObject *fr_loop_run_until(struct fr_loop *l, PyObject *coro)
 {
-	PyObject *result = coro ? PyObject_CallMethod(l->loop, "run_until_complete", "O", coro) : NULL;
+	PyObject *result =
+		coro ? PyObject_CallMethod(l->loop, "run_until_complete", "O", coro) : NULL;
 
 	Py_XDECREF(coro);
 	return result;

@@ -17,11 +17,12 @@ struct pair {
 
 static int differ(struct pair *p, const char *field, const char *was, const char *is)
 {
-	return fr_diag_set(p->diag, FR_ECORRUPT, "application",
-	                   "it is not the same in this worker as in the loader: %s: %s is %s, was %s; "
-	                   "does it depend on the time, on randomness, on the process or on an "
-	                   "unsorted set while it is imported?",
-	                   p->route, field, is, was);
+	return fr_diag_set(
+		p->diag, FR_ECORRUPT, "application",
+		"it is not the same in this worker as in the loader: %s: %s is %s, was %s; "
+		"does it depend on the time, on randomness, on the process or on an "
+		"unsorted set while it is imported?",
+		p->route, field, is, was);
 }
 
 static bool same_text(const struct pair *p, struct fr_str a, struct fr_str b)
@@ -35,7 +36,8 @@ static int text(struct pair *p, const char *field, struct fr_str a, struct fr_st
 
 	if (same_text(p, a, b))
 		return 0;
-	snprintf(was, sizeof(was), "\"%.*s\"", (int)(a.len < 150 ? a.len : 150), fr_str_in(p->a, a));
+	snprintf(was, sizeof(was), "\"%.*s\"", (int)(a.len < 150 ? a.len : 150),
+	         fr_str_in(p->a, a));
 	snprintf(is, sizeof(is), "\"%.*s\"", (int)(b.len < 150 ? b.len : 150), fr_str_in(p->b, b));
 	return differ(p, field, was, is);
 }
@@ -90,12 +92,14 @@ static int routes(struct pair *p)
 {
 	const struct fr_route *a = FR_IMAGE_AT(p->a, p->a->routes.off);
 	const struct fr_route *b = FR_IMAGE_AT(p->b, p->b->routes.off);
-	uint32_t n = p->a->routes.count < p->b->routes.count ? p->a->routes.count : p->b->routes.count;
+	uint32_t n =
+		p->a->routes.count < p->b->routes.count ? p->a->routes.count : p->b->routes.count;
 	int rc = 0;
 
 	for (uint32_t i = 0; rc == 0 && i < n; i++) {
 		snprintf(p->route, sizeof(p->route), "route %u, %.*s", i,
-		         (int)(a[i].path.len < 150 ? a[i].path.len : 150), fr_str_in(p->a, a[i].path));
+		         (int)(a[i].path.len < 150 ? a[i].path.len : 150),
+		         fr_str_in(p->a, a[i].path));
 		if ((rc = text(p, "path", a[i].path, b[i].path)) == 0 &&
 		    (rc = text(p, "endpoint", a[i].endpoint, b[i].endpoint)) == 0 &&
 		    (rc = number(p, "methods", a[i].methods, b[i].methods)) == 0 &&

@@ -89,8 +89,8 @@ static inline struct fr_span fr_path_below(struct fr_span path, struct fr_span r
 
 static inline struct fr_span fr_image_below(const struct fr_image *image, struct fr_span path)
 {
-	return fr_path_below(path, (struct fr_span){ fr_str_in(image, image->root_path),
-	                                             image->root_path.len });
+	return fr_path_below(
+		path, (struct fr_span){ fr_str_in(image, image->root_path), image->root_path.len });
 }
 
 #endif

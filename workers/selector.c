@@ -25,8 +25,7 @@ struct watch {
 };
 
 struct selector {
-	PyObject_HEAD
-	struct ev_loop *ev;
+	PyObject_HEAD struct ev_loop *ev;
 	ev_timer timeout;
 	struct watch **watches; /* by descriptor */
 	size_t nwatches;
@@ -222,12 +221,14 @@ static PyObject *selector_register(struct selector *self, PyObject *args, PyObje
 	struct watch *watch;
 	int events, fd;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Oi|O:register", names, &fileobj, &events, &data))
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Oi|O:register", names, &fileobj, &events,
+	                                 &data))
 		return NULL;
 	if (check_open(self) < 0 || check_events(events) < 0 || (fd = fd_of(fileobj)) < 0)
 		return NULL;
 	if (find_watch(self, fd))
-		return PyErr_Format(PyExc_KeyError, "%R (FD %d) is already registered", fileobj, fd);
+		return PyErr_Format(PyExc_KeyError, "%R (FD %d) is already registered", fileobj,
+		                    fd);
 	if (check_pollable(fd) < 0 || !(watch = make_watch(self, fd)))
 		return NULL;
 	key = make_key(self, fileobj, fd, events, data);
@@ -249,9 +250,11 @@ static PyObject *selector_modify(struct selector *self, PyObject *args, PyObject
 	struct watch *watch;
 	int events, fd;
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Oi|O:modify", names, &fileobj, &events, &data))
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Oi|O:modify", names, &fileobj, &events,
+	                                 &data))
 		return NULL;
-	if (check_open(self) < 0 || check_events(events) < 0 || !(watch = lookup(self, fileobj, &fd)))
+	if (check_open(self) < 0 || check_events(events) < 0 ||
+	    !(watch = lookup(self, fileobj, &fd)))
 		return NULL;
 	key = make_key(self, PyTuple_GET_ITEM(watch->key, 0), fd, events, data);
 	if (!key)
@@ -502,8 +505,10 @@ static void selector_dealloc(struct selector *self)
 }
 
 static PyMethodDef selector_methods[] = {
-	{ "register", (PyCFunction)(void (*)(void))selector_register, METH_VARARGS | METH_KEYWORDS, NULL },
-	{ "modify", (PyCFunction)(void (*)(void))selector_modify, METH_VARARGS | METH_KEYWORDS, NULL },
+	{ "register", (PyCFunction)(void (*)(void))selector_register, METH_VARARGS | METH_KEYWORDS,
+	  NULL },
+	{ "modify", (PyCFunction)(void (*)(void))selector_modify, METH_VARARGS | METH_KEYWORDS,
+	  NULL },
 	{ "unregister", (PyCFunction)selector_unregister, METH_O, NULL },
 	{ "get_key", (PyCFunction)selector_get_key, METH_O, NULL },
 	{ "get_map", (PyCFunction)selector_get_map, METH_NOARGS, NULL },
@@ -550,7 +555,8 @@ PyObject *fr_selector_new(void)
 	if (!self->ev)
 		PyErr_SetString(PyExc_OSError, "libev can't make a loop over epoll");
 	PyObject_GC_Track(self);
-	if (!self->view || !self->key_type || !self->name_scheduled || !self->name_stopping || !self->ev)
+	if (!self->view || !self->key_type || !self->name_scheduled || !self->name_stopping ||
+	    !self->ev)
 		Py_CLEAR(self);
 	else
 		fr_gil_attach(self->ev);

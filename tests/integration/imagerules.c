@@ -64,7 +64,10 @@ static struct text load(const char *app_dir, const char *app)
 		die("no process");
 	if (pid == 0) {
 		struct fr_loader_args args = {
-			.app = app, .app_dir = app_dir, .hash_seed = SEED, .manifest_fd = fds[1],
+			.app = app,
+			.app_dir = app_dir,
+			.hash_seed = SEED,
+			.manifest_fd = fds[1],
 		};
 
 		close(fds[0]);
@@ -92,7 +95,8 @@ static char *alter(struct text manifest, const char *old, const char *new, doubl
 		if (strcmp(path->valuestring, old) != 0)
 			continue;
 		cJSON_SetValuestring(path, new);
-		cJSON_SetValuestring(cJSON_GetArrayItem(cJSON_GetArrayItem(pattern, 0), 1), new + 1);
+		cJSON_SetValuestring(cJSON_GetArrayItem(cJSON_GetArrayItem(pattern, 0), 1),
+		                     new + 1);
 		cJSON_SetNumberValue(cJSON_GetObjectItemCaseSensitive(route, "status"), status);
 		found++;
 	}
