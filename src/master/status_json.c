@@ -198,6 +198,16 @@ static void worker(struct tree *t, cJSON *list, const struct fr_watch *w, uint32
 
 /* ---- routes ---- */
 
+/* The board of the generation that serves; before the first does, of the one that starts. */
+static const struct fr_watch *serving(const struct fr_status *s)
+{
+	const struct fr_watch *w = s->watches;
+
+	while (w && w->next && w->generation != s->generation)
+		w = w->next;
+	return w;
+}
+
 /* Where the workers of w have a callable: the one word for all of them, or "mixed". */
 static const char *placement(const struct fr_watch *w, uint32_t place, const char **ret_why)
 {
@@ -224,7 +234,7 @@ static const char *placement(const struct fr_watch *w, uint32_t place, const cha
 static void routes(struct tree *t, cJSON *top)
 {
 	cJSON *list = add(t, top, "routes", cJSON_CreateArray());
-	const struct fr_watch *w = t->s->watches; /* the newest */
+	const struct fr_watch *w = serving(t->s);
 	const char **where = calloc(t->s->nroutes, sizeof *where), *why;
 
 	if (!list || !where) {
@@ -261,7 +271,7 @@ static void routes(struct tree *t, cJSON *top)
 static void callables(struct tree *t, cJSON *top)
 {
 	cJSON *list = add(t, top, "placements", cJSON_CreateArray());
-	const struct fr_watch *w = t->s->watches;
+	const struct fr_watch *w = serving(t->s);
 
 	for (uint32_t p = 0; list && w && p < w->board.nplaces; p++) {
 		cJSON *o = add(t, list, NULL, cJSON_CreateObject());

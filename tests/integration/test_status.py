@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from harness import HELLO, free_port
 
 SOURCE = (
@@ -359,3 +360,45 @@ def test_a_port_in_use(daemon: Callable[..., Any]) -> None:
         server = daemon(SOURCE, {"status": {"listen": address}}, ready=False, errors=True)
         assert server.wait_exit() == 1
         assert f"{address}: can't listen: Address already in use" in server.log
+
+
+def test_a_reload_moves_it(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon, log={"level": "debug"})
+    settings = json.loads(status.daemon.conf_file.read_text())
+    before, after = status.port, free_port()
+    settings["status"]["listen"] = f"127.0.0.1:{after}"
+    status.daemon.conf_file.write_text(json.dumps(settings))
+    status.daemon.process.send_signal(signal.SIGHUP)
+    status.daemon.wait_log(f"status on 127.0.0.1:{after}")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", before), 5)
+    status.port = after
+    assert status()["generation"] == 2
+    del settings["status"]
+    status.daemon.conf_file.write_text(json.dumps(settings))
+    status.daemon.process.send_signal(signal.SIGHUP)
+    status.daemon.wait_log("workers, generation 3")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", after), 5)
+    status.daemon.wait_log("generation 2 is gone")
+
+
+def test_more_requests_than_can_be_named(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon, workers=1, errors=True)
+    pid = status.daemon.json("/pid")
+    connections = [status.daemon.connect() for _ in range(260)]
+    try:
+        for connection in connections:
+            connection.sendall(b"GET /slow/x HTTP/1.1\r\nHost: x\r\n\r\n")
+        seen = status.wait(lambda seen: seen["in_flight"] == 260)
+        assert len(seen["workers"][0]["requests_in_flight"]) == 256
+        assert seen["workers"][0]["connections"] == 260
+        os.kill(pid, signal.SIGKILL)
+        status.daemon.wait_log("took 4 more requests with it")
+    finally:
+        for connection in connections:
+            connection.close()
+    status.daemon.wait_log(") is ready")
+    seen = status.wait(lambda seen: seen["workers"][0]["state"] == "serving")
+    assert seen["restarts"]["requests_lost"] == 260
+    assert seen["in_flight"] == 0
