@@ -78,6 +78,8 @@ WAYS = {"reset": by_reset, "close": by_close, "half": by_half}
 class Leaver:
     def __init__(self, target: Target) -> None:
         self.target = target
+        self.state()  # the first one loads what it needs
+        self.idle, self.idle_fds = self.state(), self.fds()
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.target.port), 30)
@@ -122,15 +124,16 @@ class Leaver:
                 return len(got)
             size += 1
 
-    def wait_level(self, fds: int, before: dict) -> None:
+    def wait_level(self) -> None:
         """Until nothing is left of the clients."""
+        idle = self.idle
         deadline = time.monotonic() + 20
         while True:
-            now = self.state()
-            more = {kind: number for kind, number in now["kinds"].items() if number > before["kinds"].get(kind, 0)}
-            if not more and now["opened"] == now["closed"] and now["tasks"] == before["tasks"] and self.fds() <= fds:
+            now, fds = self.state(), self.fds()
+            more = {kind: number for kind, number in now["kinds"].items() if number > idle["kinds"].get(kind, 0)}
+            if not more and now["opened"] == now["closed"] and now["tasks"] <= idle["tasks"] and fds <= self.idle_fds:
                 return
-            assert time.monotonic() < deadline, (more, now, self.fds(), fds, self.target.log[-4000:])
+            assert time.monotonic() < deadline, (more, now, fds, idle, self.idle_fds, self.target.log[-4000:])
             time.sleep(0.1)
 
 
@@ -150,20 +153,16 @@ def leaver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leaver]:
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", REQUESTS)
 def test_leaves_in_a_request(leaver: Leaver, name: str, way: str) -> None:
-    leaver.state()
-    before, fds = leaver.state(), leaver.fds()
     leaver.in_request(REQUESTS[name], WAYS[way])
-    leaver.wait_level(fds, before)
+    leaver.wait_level()
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("way", ["reset", "close"])
 @pytest.mark.parametrize("name", ["none", "sleep", "thread", "stream", "json", "pieces", "upload"])
 def test_leaves_in_an_answer(leaver: Leaver, name: str, way: str) -> None:
-    leaver.state()
-    before, fds = leaver.state(), leaver.fds()
     assert leaver.in_answer(REQUESTS[name], WAYS[way]) > 100
-    leaver.wait_level(fds, before)
+    leaver.wait_level()
 
 
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer keeps what was freed")
@@ -175,14 +174,12 @@ def test_memory_is_level(leaver: Leaver) -> None:
             if name not in ("wait", "pipelined", "json-chunked"):
                 leaver.in_answer(request, by_reset)
 
-    leaver.state()
-    before, fds = leaver.state(), leaver.fds()
     all_of_them()
-    leaver.wait_level(fds, before)
+    leaver.wait_level()
     rss = leaver.rss()
     for _ in range(3):
         all_of_them()
-    leaver.wait_level(fds, before)
+    leaver.wait_level()
     # Some 7000 requests: 100 bytes of each would be seen.
     grown = leaver.rss() - rss
     assert grown < 512 * 1024, f"{grown} bytes"
