@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from worker_daemon import APPS, TOP, free_port
 
-PROGRAM = Path(os.environ.get("FASTRAPI_IMAGERULES", TOP / "_build/obj/tests/integration/imagerules"))
+BUILD = Path(os.environ.get("FASTRAPI_BUILD", TOP / "_build"))
+PROGRAM = Path(os.environ.get("FASTRAPI_IMAGERULES", BUILD / "obj/tests/integration/imagerules"))
 
 
 def get(port, path):
