@@ -2,8 +2,10 @@
 pkgfastrapidir = $(pythondir)/fastrapi
 pkgfastrapi_PYTHON = \
 	python/fastrapi/__init__.py \
+	python/fastrapi/_contexts.py \
 	python/fastrapi/_frontend.py \
 	python/fastrapi/_include.py \
+	python/fastrapi/_lifespan.py \
 	python/fastrapi/_limits.py \
 	python/fastrapi/_list.py \
 	python/fastrapi/_operation.py \
@@ -56,11 +58,13 @@ pkgfastrapi__runtime_PYTHON = \
 	python/fastrapi/_runtime/fields.py \
 	python/fastrapi/_runtime/files.py \
 	python/fastrapi/_runtime/forms.py \
+	python/fastrapi/_runtime/hooks.py \
 	python/fastrapi/_runtime/limits.py \
 	python/fastrapi/_runtime/params.py \
 	python/fastrapi/_runtime/serve.py \
 	python/fastrapi/_runtime/solve.py \
-	python/fastrapi/_runtime/streams.py
+	python/fastrapi/_runtime/streams.py \
+	python/fastrapi/_runtime/traced.py
 pkgfastrapi_dependenciesdir = $(pythondir)/fastrapi/dependencies
 pkgfastrapi_dependencies_PYTHON = \
 	python/fastrapi/dependencies/__init__.py \
@@ -93,3 +97,8 @@ pkgfastrapi_security_PYTHON = \
 	python/fastrapi/security/oauth2.py \
 	python/fastrapi/security/open_id_connect_url.py \
 	python/fastrapi/security/utils.py
+pkgfastrapi_telemetrydir = $(pythondir)/fastrapi/telemetry
+pkgfastrapi_telemetry_PYTHON = \
+	python/fastrapi/telemetry/__init__.py \
+	python/fastrapi/telemetry/_data.py \
+	python/fastrapi/telemetry/_requests.py

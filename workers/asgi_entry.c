@@ -22,8 +22,17 @@ static PyObject *enter(struct fr_state *state, PyObject *app, PyObject *scope, P
 	PyObject *type = item(scope, state->names.type);
 	if (!type)
 		return NULL;
-	if (PyUnicode_Check(type) && PyUnicode_CompareWithASCIIString(type, "http") == 0)
-		return fr_asgi_run(state, app, scope, receive, send, routed);
+	if (PyUnicode_Check(type) && PyUnicode_CompareWithASCIIString(type, "http") == 0) {
+		/* A traced request stays in Python, where spans can be put around its parts. */
+		PyObject *traced = PyDict_GetItemWithError(scope, state->telemetry_key);
+		if (!traced && PyErr_Occurred())
+			return NULL;
+		if (!traced || traced == Py_None)
+			return fr_asgi_run(state, app, scope, receive, send, routed);
+		return PyObject_CallMethodObjArgs(
+			app, routed ? state->names._traced_asgi : state->names._python_asgi, scope,
+			receive, send, NULL);
+	}
 	bool lifespan =
 		PyUnicode_Check(type) && PyUnicode_CompareWithASCIIString(type, "lifespan") == 0;
 	return PyObject_CallMethodObjArgs(

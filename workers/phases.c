@@ -183,7 +183,13 @@ static enum fr_flow foreign(struct fr_run *run, PyObject *object, PyObject *meth
 static enum fr_flow enter_middleware(struct fr_run *run)
 {
 	struct fr_names *names = &run->program->state->names;
-	PyObject *stack = PyObject_GetAttr(run->program->app, names->middleware_stack);
+	PyObject *app = run->program->app, *traced = PyObject_GetAttr(app, names->_traced);
+	int whole = traced ? PyObject_IsTrue(traced) : -1;
+	Py_XDECREF(traced);
+	if (whole < 0)
+		return FR_FLOW_RAISE;
+	PyObject *stack =
+		PyObject_GetAttr(app, whole ? names->_python_asgi : names->middleware_stack);
 	if (stack == Py_None) {
 		Py_SETREF(stack, PyObject_CallMethodNoArgs(run->program->app,
 		                                           names->build_middleware_stack));

@@ -259,6 +259,12 @@ static int version_of(struct fr_state *state, PyObject *app, struct version *v)
 	PyObject *router = PyObject_GetAttr(app, names->router);
 	PyObject *middleware = router ? PyObject_GetAttr(app, names->user_middleware) : NULL;
 	int wrapped = middleware ? PyObject_IsTrue(middleware) : -1;
+	if (wrapped == 0) {
+		/* Telemetry is around a request like middleware. */
+		PyObject *traced = PyObject_GetAttr(app, names->_traced);
+		wrapped = traced ? PyObject_IsTrue(traced) : -1;
+		Py_XDECREF(traced);
+	}
 	if (wrapped >= 0) {
 		v->wrapped = wrapped;
 		v->routes = PyObject_GetAttr(router, names->_routes_version);

@@ -63,8 +63,10 @@ int fr_state_init(struct fr_state *state)
 	state->msg_body = PyUnicode_InternFromString("http.response.body");
 	state->b_content_length = PyBytes_FromString("content-length");
 	state->b_content_type = PyBytes_FromString("content-type");
+	state->telemetry_key = PyUnicode_InternFromString("fastapi.telemetry");
 	if (!state->kw_from_attributes || !state->json_type || !state->empty || !state->msg_start ||
-	    !state->msg_body || !state->b_content_length || !state->b_content_type)
+	    !state->msg_body || !state->b_content_length || !state->b_content_type ||
+	    !state->telemetry_key)
 		return -1;
 	return 0;
 }
@@ -102,4 +104,5 @@ void fr_state_clear(struct fr_state *state)
 	Py_CLEAR(state->msg_body);
 	Py_CLEAR(state->b_content_length);
 	Py_CLEAR(state->b_content_type);
+	Py_CLEAR(state->telemetry_key);
 }

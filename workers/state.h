@@ -15,7 +15,9 @@
 #define FR_NAMES(X)                                                                                \
 	X(app)                                                                                     \
 	X(background)                                                                              \
-	X(body) X(body_iterator) X(close) X(debug) X(_fallback) X(fastapi) X(                      \
+	X(body)                                                                                    \
+	X(body_iterator)                                                                           \
+	X(close) X(debug) X(_fallback) X(fastapi) X(_traced) X(_traced_asgi) X(                    \
 		effective_route_context) X(dependency_overrides) X(doc) X(endpoint)                \
 		X(from_attributes) X(handle) X(headers) X(limiter) X(loads) X(matches) X(          \
 			more_body) X(method) X(middleware_stack) X(match) X(original_route)        \
@@ -107,6 +109,7 @@ struct fr_state {
 	PyObject *empty; /* b"" */
 	PyObject *msg_start, *msg_body; /* "http.response.start", "http.response.body" */
 	PyObject *b_content_length, *b_content_type;
+	PyObject *telemetry_key; /* "fastapi.telemetry", in a scope */
 	enum fr_placement placement; /* of programs made from now on */
 };
 

@@ -205,6 +205,9 @@ class Frontends:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         for route in self._routes:
             if route.below(scope) is not None:
+                telemetry = scope.get("fastapi.telemetry")
+                if telemetry is not None:
+                    telemetry.select(route.path + "/{path}")
                 await route.app(scope, receive, send)
                 return
         raise HTTPException(status_code=404)

@@ -162,7 +162,7 @@ class IncludedRouter(BaseRoute):
             else:
                 moved = _moved(route, self.include_context)
                 if moved is not None:
-                    setattr(moved, "max_body_size", self.include_context.max_body_size)
+                    moved.max_body_size = self.include_context.max_body_size  # type: ignore[attr-defined]
                     yield route, moved
 
     @property
@@ -198,7 +198,8 @@ class IncludedRouter(BaseRoute):
         partial: tuple[Match, Scope] = (Match.NONE, {})
         for route in self._parts():
             match, child_scope = route.matches(scope)
-            found = (match, {**child_scope, _SELECTED: route})
+            # The scope is changed when the route's turn comes, and not twice.
+            found = (match, {SELECTED: (route, child_scope)})
             if match is Match.FULL:
                 return found
             if match is Match.PARTIAL and partial[0] is Match.NONE:
@@ -213,11 +214,13 @@ class IncludedRouter(BaseRoute):
 
     async def handle_here(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the route answer that matches."""
-        match, child_scope = self.matches_here(scope)
-        if match is Match.NONE:
+        selected = scope.pop(SELECTED, None)
+        if selected is None:
+            selected = self.matches_here(scope)[1].get(SELECTED)
+        if selected is None:
             await self.original_router.default(scope, receive, send)
             return
-        route = child_scope.pop(_SELECTED)
+        route, child_scope = selected
         own = {**(scope.get("fastapi") or {}), **(child_scope.get("fastapi") or {})}
         scope.update({**child_scope, "fastapi": own})
         await route.handle(scope, receive, send)
@@ -232,7 +235,7 @@ class IncludedRouter(BaseRoute):
         raise NoMatchFound(name, path_params)
 
 
-_SELECTED = "fastrapi.included_route"
+SELECTED = "fastrapi.included_route"
 
 
 def effective_routes(routes: Iterable[BaseRoute]) -> Iterator[tuple[BaseRoute, Any]]:

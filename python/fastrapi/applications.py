@@ -1,9 +1,10 @@
 """The application."""
 
 import os
+import sys
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Literal, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast
 
 from starlette.applications import Starlette
 from starlette.datastructures import State
@@ -32,6 +33,7 @@ from ._operation import (
     OperationOptions,
 )
 from ._runtime.limits import BodyLimit
+from ._runtime.traced import FailureNotes, instrumented
 from ._signature import spelled
 from .datastructures import Default
 from .exception_handlers import (
@@ -48,6 +50,9 @@ from .params import Depends
 from .routing import Decorator
 from .types import DecoratedCallable
 from .utils import generate_unique_id
+
+if TYPE_CHECKING:
+    from .telemetry import TelemetryConfig
 
 AppType = TypeVar("AppType", bound="FastrAPI")
 
@@ -124,6 +129,13 @@ class FastrAPI(Starlette):
         self.debug = debug
         self.max_body_size = max_body_size
         self.telemetry = telemetry
+        self.middleware_stack: ASGIApp | None = None
+        # What is around every request then. The executor reads _traced: requests
+        # go through _python_asgi.
+        self._telemetry: Any = None
+        self._traced = False
+        if telemetry is not None:
+            self._trace(telemetry)
         self.title = title
         self.summary = summary
         self.description = description
@@ -186,13 +198,18 @@ class FastrAPI(Starlette):
         for exc_class, handler in handlers.items():
             self.exception_handlers.setdefault(exc_class, handler)
         self.user_middleware: list[Middleware] = list(middleware or [])
-        self.middleware_stack: ASGIApp | None = None
         # What the executor made of this application, and a number that grows when a
         # route changes: then it is made anew.
         self._program: Any = None
         self._version = 0
         self.router._parents.append(self)
         self.setup()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "build_middleware_stack":
+            # Instrumentation puts its own around it: every request has to go that way.
+            self._traced = True
 
     # ---- describing ----
 
@@ -282,7 +299,36 @@ class FastrAPI(Starlette):
         scope["app"] = self
         if self.middleware_stack is None:
             self.middleware_stack = self.build_middleware_stack()
-        await self.middleware_stack(scope, receive, send)
+        if self._telemetry is None or "fastapi.telemetry" in scope:
+            await super().__call__(scope, receive, send)
+        else:
+            legacy = instrumented(self.middleware_stack)
+            await self._telemetry(super().__call__, scope, receive, send, legacy=legacy)
+
+    async def _traced_asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The routes, for a request whose scope has telemetry."""
+        from ._runtime.traced import route_traced
+
+        await route_traced(self, scope, receive, send)
+
+    def _trace(self, config: "TelemetryConfig | None") -> None:
+        from .telemetry._requests import Telemetry
+
+        self._telemetry = Telemetry(config)
+        self._traced = True
+        self.middleware_stack = None
+
+    def _is_traced(self) -> bool:
+        """Whether requests are traced: it was asked for, or a provider is there now."""
+        if not self._traced and "opentelemetry.trace" in sys.modules:
+            from .telemetry._requests import Telemetry
+
+            if Telemetry(None).is_on():
+                self._trace(None)
+        if Starlette.__call__.__module__ != "starlette.applications":
+            # Instrumentation has put its own in the place of it.
+            self._traced = True
+        return self._traced
 
     def build_middleware_stack(self) -> ASGIApp:
         """The application's middleware around its routes."""
@@ -298,6 +344,8 @@ class FastrAPI(Starlette):
         for cls, args, kwargs in reversed(self.user_middleware):
             app = cls(app, *args, **kwargs)
         app = BodyLimit(app, self.max_body_size, outermost=True)
+        if self._traced:
+            app = FailureNotes(app)
         return ServerErrorMiddleware(app, handler=error_handler, debug=self.debug)
 
     def _mark_routes_changed(self) -> None:
@@ -454,10 +502,16 @@ class _Inner:
 
     def __init__(self, app: FastrAPI) -> None:
         self._http: ASGIApp = _fastrapid.asgi_router(app)
+        self._app = app
         self._router = app.router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await (self._http if scope["type"] == "http" else self._router)(scope, receive, send)
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope.get("fastapi.telemetry") is not None:
+            await self._app._traced_asgi(scope, receive, send)
+        else:
+            await self._router(scope, receive, send)
 
 
 routing.add_verbs(FastrAPI, lambda app: app.router, VERB_NAMES)

@@ -1,25 +1,18 @@
 """Routes and routers."""
 
-import inspect
 import os
 from collections.abc import (
-    AsyncIterator,
-    Awaitable,
     Callable,
     Collection,
     Coroutine,
     Iterable,
-    Iterator,
-    Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Literal, Protocol, Unpack, cast
+from typing import Any, Literal, Protocol, Unpack
 
 from starlette import routing
-from starlette._utils import get_route_path, is_async_callable
+from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -30,8 +23,11 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from typing_extensions import deprecated
 
 from . import params
+from ._contexts import RouteContext as RouteContext
+from ._contexts import iter_route_contexts as iter_route_contexts
 from ._frontend import Frontend, FrontendFiles, Frontends, check_path, wants_check
 from ._include import IncludeContext, IncludedRouter, effective_routes
+from ._lifespan import as_lifespan, call_handler, merged_lifespan
 from ._limits import FormLimits, check_max_body_size, checked_form_limits, first_limit
 from ._list import RouteList
 from ._operation import (
@@ -47,6 +43,11 @@ from ._operation import (
     verb_doc,
 )
 from ._route import RouteState, build_dependant, note_place
+from ._runtime.hooks import SolvedDependency as SolvedDependency
+from ._runtime.hooks import get_request_handler as get_request_handler
+from ._runtime.hooks import get_websocket_app as get_websocket_app
+from ._runtime.hooks import run_endpoint_function as run_endpoint_function
+from ._runtime.hooks import solve_dependencies as solve_dependencies
 from ._signature import spelled
 from .datastructures import Default
 from .exceptions import FastAPIError
@@ -271,95 +272,6 @@ class APIWebSocketRoute(routing.WebSocketRoute):
         return match, child_scope
 
 
-@dataclass(frozen=True)
-class RouteContext:
-    """A route, and what it is where its router is included."""
-
-    route: BaseRoute
-    _effective: Any = field(default=None, repr=False)
-
-    @property
-    def original_route(self) -> BaseRoute:
-        """The route that was declared."""
-        return self.route
-
-    @property
-    def path(self) -> str | None:
-        """The path with prefixes."""
-        return getattr(self._effective, "path", None)
-
-    @property
-    def path_format(self) -> str | None:
-        """The path with prefixes, without convertors."""
-        return getattr(self._effective, "path_format", None)
-
-    @property
-    def name(self) -> str | None:
-        """The route's name."""
-        return getattr(self._effective, "name", None)
-
-    @property
-    def methods(self) -> set[str] | None:
-        """The methods that the route takes."""
-        return getattr(self._effective, "methods", None)
-
-    @property
-    def endpoint(self) -> Callable[..., Any] | None:
-        """The function that was decorated."""
-        return getattr(self._effective, "endpoint", None)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._effective, name)
-
-
-def iter_route_contexts(routes: Sequence[BaseRoute | RouteContext]) -> Iterator[RouteContext]:
-    """Every route with what it is where it stands, routers resolved."""
-    for route in routes:
-        if isinstance(route, RouteContext):
-            yield route
-        else:
-            for original, effective in effective_routes([route]):
-                yield RouteContext(original, effective)
-
-
-def _merged_lifespan(outer: Lifespan[Any], inner: Lifespan[Any]) -> Lifespan[Any]:
-    @asynccontextmanager
-    async def both(app: Any) -> AsyncIterator[Mapping[str, Any] | None]:
-        async with outer(app) as outer_state, inner(app) as inner_state:
-            if outer_state is None and inner_state is None:
-                yield None
-            else:
-                yield {**(inner_state or {}), **(outer_state or {})}
-
-    return cast(Lifespan[Any], both)
-
-
-class _EventLifespan:
-    """The lifespan of a router that has none: its start-up and shut-down functions."""
-
-    def __init__(self, router: "APIRouter") -> None:
-        self._router = router
-
-    def __call__(self, app: object) -> "_EventLifespan":
-        return self
-
-    async def __aenter__(self) -> None:
-        await self._router._startup()
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self._router._shutdown()
-
-
-def _as_lifespan(router: "APIRouter", lifespan: Any) -> Lifespan[Any]:
-    if lifespan is None:
-        return cast(Lifespan[Any], _EventLifespan(router))
-    if inspect.isasyncgenfunction(lifespan):
-        return cast(Lifespan[Any], asynccontextmanager(lifespan))
-    if inspect.isgeneratorfunction(lifespan):
-        return cast(Lifespan[Any], routing._wrap_gen_lifespan_context(lifespan))
-    return cast(Lifespan[Any], lifespan)
-
-
 class _Watcher(Protocol):
     """Who is told that routes have changed: the routers around, and the application."""
 
@@ -415,7 +327,7 @@ class APIRouter(routing.Router):
         self._parents: list[_Watcher] = []
         self.on_startup: list[Callable[[], Any]] = list(on_startup or [])
         self.on_shutdown: list[Callable[[], Any]] = list(on_shutdown or [])
-        self.lifespan_context = _as_lifespan(self, lifespan)
+        self.lifespan_context = as_lifespan(self, lifespan)
         super().__init__(
             routes=routes,
             redirect_slashes=redirect_slashes,
@@ -598,7 +510,7 @@ class APIRouter(routing.Router):
             self.add_event_handler("startup", handler)
         for handler in router.on_shutdown:
             self.add_event_handler("shutdown", handler)
-        self.lifespan_context = _merged_lifespan(self.lifespan_context, router.lifespan_context)
+        self.lifespan_context = merged_lifespan(self.lifespan_context, router.lifespan_context)
 
     # ---- for subclasses to override: what an included router does ----
 
@@ -654,11 +566,11 @@ class APIRouter(routing.Router):
 
     async def _startup(self) -> None:
         for handler in self.on_startup:
-            await _call_handler(handler)
+            await call_handler(handler)
 
     async def _shutdown(self) -> None:
         for handler in self.on_shutdown:
-            await _call_handler(handler)
+            await call_handler(handler)
 
     def add_event_handler(self, event_type: str, func: Callable[[], Any]) -> None:
         """Call a function at `startup` or `shutdown`; a lifespan is the newer way."""
@@ -680,12 +592,6 @@ def _check_prefix(prefix: str) -> None:
     if prefix:
         assert prefix.startswith("/"), "A path prefix must start with '/'"
         assert not prefix.endswith("/"), "A path prefix must not end with '/', as the routes will start with '/'"
-
-
-async def _call_handler(handler: Callable[[], Any]) -> None:
-    result = handler()
-    if is_async_callable(handler):
-        await cast(Awaitable[Any], result)
 
 
 def add_verbs(cls: type, through: Callable[[Any], Any], names: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Host, WebSocketRoute
 
 from .._include import IncludedRouter, effective_routes
 from .._route import given, locate
+from .._runtime.hooks import is_replaced
 from ..routing import APIRoute
 from .plan import Objects, Places, Planner, call_name
 
@@ -71,11 +72,12 @@ class _Compiler:
 
     def routes(self, app: Any) -> list[dict[str, Any]]:
         result = []
+        replaced = is_replaced()
         for original, route in _standing(app.router.routes):
             # No request over HTTP matches those.
             if isinstance(original, WebSocketRoute):
                 continue
-            if _is_plan(original, route):
+            if not replaced and _is_plan(original, route):
                 result.append(self._plan(route))
             else:
                 limit = getattr(route, "max_body_size", app.router.max_body_size)
@@ -165,7 +167,7 @@ def compile_app(app: Any, name: str, overrides: dict[Any, Any]) -> tuple[dict[st
         "app": {
             "name": name,
             "redirect_slashes": bool(app.router.redirect_slashes),
-            "wrapped": bool(app.user_middleware),
+            "wrapped": bool(app.user_middleware) or app._is_traced(),
             "debug": bool(app.debug),
             "root_path": app.root_path,
         },

@@ -6,7 +6,7 @@ handler, and routers that are mounted on their own.
 """
 
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -23,13 +23,18 @@ from .._compile.fields import Undefined
 from .._route import given
 from ..datastructures import DefaultPlaceholder
 from ..encoders import jsonable_encoder
-from ..exceptions import FastAPIError, ResponseValidationError, WebSocketRequestValidationError
+from ..exceptions import (
+    FastAPIError,
+    RequestValidationError,
+    ResponseValidationError,
+    WebSocketRequestValidationError,
+)
 from .answers import make_response
 from .bodies import body_error, parse_json_body
 from .errors import endpoint_context, request_validation_error
 from .forms import parse_form
+from .hooks import SolvedDependency, get_websocket_app
 from .limits import BodyLimit
-from .solve import Solver, overrides_of
 from .streams import stream_responder
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -53,10 +58,9 @@ def route_handler(route: Any) -> Handler:
     if state is None or state.original_route is not route:
         state = route
 
-    async def handler(request: Request) -> Response:
-        return await _respond(state, request)
+    from .. import routing
 
-    return handler
+    return routing.get_request_handler(dependant=state.dependant, state=state)
 
 
 def route_app(route: Any, state: Any) -> ASGIApp:
@@ -93,7 +97,22 @@ def route_app(route: Any, state: Any) -> ASGIApp:
     return app if state.max_body_size is None else BodyLimit(app, state.max_body_size)
 
 
-async def _read_body(state: Any, request: Request) -> Any:
+class _Untraced:
+    """What stands for telemetry where there is none."""
+
+    data = None
+
+    def operation(self, name: str, function: Any) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def invalid(self, exc: Exception) -> None:
+        """Nobody is told."""
+
+
+_untraced: Any = _Untraced()
+
+
+async def _read_body(state: Any, request: Request, telemetry: Any) -> Any:
     field = state.body_field
     if field is None:
         return Undefined
@@ -111,68 +130,100 @@ async def _read_body(state: Any, request: Request) -> Any:
         error = body_error(exc, state, request.method, request.scope.get("root_path"))
         if error is exc:
             raise
+        if isinstance(error, RequestValidationError):
+            telemetry.invalid(error)
         raise error from exc
 
 
-async def _respond(state: Any, request: Request) -> Response:
+async def respond(state: Any, request: Request) -> Response:
+    """The response of a route that has no plan."""
+    from .. import routing
+
     scope = request.scope
-    body = await _read_body(state, request)
-    solver = Solver(
-        connection=request,
-        body=body,
-        embed=state._embed_body_fields,
-        overrides=overrides_of(state.dependency_overrides_provider),
-        request_stack=scope["fastapi_inner_astack"],
-        function_stack=scope["fastapi_function_astack"],
-    )
-    values, errors = await solver.solve(state.dependant)
-    if errors:
-        raise request_validation_error(errors, body, state, request.method, scope.get("root_path"))
+    telemetry = scope.get("fastapi.telemetry") or _untraced
+    if telemetry.data is not None:
+        telemetry.data.request = request
+    body = await _read_body(state, request, telemetry)
+    if telemetry.data is not None:
+        telemetry.data.body = None if body is Undefined else body
     call = state.dependant.call
+    solved = await _solve(
+        telemetry,
+        request=request,
+        dependant=state.dependant,
+        body=body,
+        dependency_overrides_provider=state.dependency_overrides_provider,
+        async_exit_stack=scope["fastapi_inner_astack"],
+        embed_body_fields=state._embed_body_fields,
+    )
+    values, errors = solved.values, solved.errors
+    if errors:
+        error = request_validation_error(errors, body, state, request.method, scope.get("root_path"))
+        telemetry.invalid(error)
+        raise error
     if is_any_generator(call):
         return await stream_responder(state)(
             call(**values),
             status=None,
-            background=solver.background,
-            injected=solver.response,
-            stack=solver.request_stack,
+            background=solved.background_tasks,
+            injected=solved.response,
+            stack=scope["fastapi_inner_astack"],
         )
-    is_async = is_coroutine(call)
-    content = await call(**values) if is_async else await run_in_threadpool(call, **values)
+    content = await routing.run_endpoint_function(
+        dependant=state.dependant, values=values, is_coroutine=is_coroutine(call)
+    )
     if isinstance(content, Response):
         if content.background is None:
-            content.background = solver.background
+            content.background = solved.background_tasks
         return content
-    field = state.response_field
-    is_json = field is not None and isinstance(state.response_class, DefaultPlaceholder)
-    if field is None:
-        content = jsonable_encoder(content)
-    else:
-        value, errors = field.validate(content, loc=("response",))
-        if errors:
-            context = endpoint_context(state, request.method, scope.get("root_path"))
-            raise ResponseValidationError(errors, body=content, endpoint_ctx=context)
-        dump = field.serialize_json if is_json else field.serialize
-        content = dump(
-            value,
-            include=state.response_model_include,
-            exclude=state.response_model_exclude,
-            by_alias=state.response_model_by_alias,
-            exclude_unset=state.response_model_exclude_unset,
-            exclude_defaults=state.response_model_exclude_defaults,
-            exclude_none=state.response_model_exclude_none,
-        )
+    with telemetry.operation("serialization", call):
+        content, is_json = _encode(state, content, request)
     return make_response(
         state,
         content,
-        background=solver.background,
-        injected=solver.response,
+        background=solved.background_tasks,
+        injected=solved.response,
         is_json=is_json,
     )
 
 
+async def _solve(telemetry: Any, **request: Any) -> SolvedDependency:
+    from .. import routing
+
+    with telemetry.operation("dependencies", request["dependant"].call):
+        solved: SolvedDependency = await routing.solve_dependencies(**request)
+        if telemetry.data is not None:
+            telemetry.data.values = solved.values
+            telemetry.data.errors = solved.errors
+    return solved
+
+
+def _encode(state: Any, content: Any, request: Request) -> tuple[Any, bool]:
+    """What an endpoint returned as plain data, or as JSON."""
+    field = state.response_field
+    if field is None:
+        return jsonable_encoder(content), False
+    is_json = isinstance(state.response_class, DefaultPlaceholder)
+    value, errors = field.validate(content, loc=("response",))
+    if errors:
+        context = endpoint_context(state, request.method, request.scope.get("root_path"))
+        raise ResponseValidationError(errors, body=content, endpoint_ctx=context)
+    dump = field.serialize_json if is_json else field.serialize
+    content = dump(
+        value,
+        include=state.response_model_include,
+        exclude=state.response_model_exclude,
+        by_alias=state.response_model_by_alias,
+        exclude_unset=state.response_model_exclude_unset,
+        exclude_defaults=state.response_model_exclude_defaults,
+        exclude_none=state.response_model_exclude_none,
+    )
+    return content, is_json
+
+
 def websocket_app(route: Any) -> ASGIApp:
     """A WebSocket route as an ASGI callable."""
+    handler = get_websocket_app(route.dependant, route=route)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive=receive, send=send)
@@ -182,29 +233,30 @@ def websocket_app(route: Any) -> ASGIApp:
                 scope["fastapi_inner_astack"] = request_stack
                 async with AsyncExitStack() as function_stack:
                     scope["fastapi_function_astack"] = function_stack
-                    await _run_websocket(route, websocket, request_stack, function_stack)
+                    await handler(websocket)
 
         await wrap_app_handling_exceptions(inner, websocket)(scope, receive, send)
 
     return app
 
 
-async def _run_websocket(
-    route: Any,
-    websocket: WebSocket,
-    request_stack: AsyncExitStack,
-    function_stack: AsyncExitStack,
-) -> None:
-    solver = Solver(
-        connection=websocket,
-        body=Undefined,
-        embed=route._embed_body_fields,
-        overrides=overrides_of(route.dependency_overrides_provider),
-        request_stack=request_stack,
-        function_stack=function_stack,
+async def run_websocket(route: Any, websocket: WebSocket) -> None:
+    """One WebSocket from its handshake to its end."""
+    telemetry = websocket.scope.get("fastapi.telemetry") or _untraced
+    if telemetry.data is not None:
+        telemetry.data.websocket = websocket
+    solved = await _solve(
+        telemetry,
+        request=websocket,
+        dependant=route.dependant,
+        dependency_overrides_provider=route.dependency_overrides_provider,
+        async_exit_stack=websocket.scope["fastapi_inner_astack"],
+        embed_body_fields=route._embed_body_fields,
     )
-    values, errors = await solver.solve(route.dependant)
-    if errors:
+    if solved.errors:
         context = endpoint_context(route, "WS", websocket.scope.get("root_path"))
-        raise WebSocketRequestValidationError(errors, endpoint_ctx=context)
-    await route.dependant.call(**values)
+        error = WebSocketRequestValidationError(solved.errors, endpoint_ctx=context)
+        telemetry.invalid(error)
+        raise error
+    with telemetry.operation("endpoint", route.dependant.call):
+        await route.dependant.call(**solved.values)

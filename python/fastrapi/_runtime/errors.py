@@ -129,9 +129,15 @@ def body_parse_error(exc: BaseException) -> HTTPException:
 _plain = ExceptionMiddleware(cast(Any, None))
 
 
+def _ungrouped(exc: Exception) -> Exception:
+    """A body's limit out of the groups that middleware with tasks makes."""
+    return limit_error(exc) or exc if isinstance(exc, ExceptionGroup) else exc
+
+
 def find_handler(app: Any, exc: Exception) -> Any:
     """The application's handler for an exception: by status first, then by class."""
     handlers = app.exception_handlers
+    exc = _ungrouped(exc)
     if isinstance(exc, HTTPException) and exc.status_code != 500:
         found = handlers.get(exc.status_code)
         if found is not None:
@@ -163,7 +169,7 @@ async def handle_exception(app: Any, request: Request, exc: Exception, started: 
         raise exc
     if started:
         raise RuntimeError("Caught handled exception, but response already started.") from exc
-    return cast(Response | None, await _call_handler(handler, request, exc))
+    return cast(Response | None, await _call_handler(handler, request, _ungrouped(exc)))
 
 
 async def server_error_response(app: Any, request: Request, exc: Exception) -> Response:

@@ -12,3 +12,5 @@ from .._compile.dependant import get_stream_item_type as get_stream_item_type
 from .._compile.dependant import get_typed_return_annotation as get_typed_return_annotation
 from .._compile.dependant import get_typed_signature as get_typed_signature
 from .._compile.fields import ModelField as ModelField
+from .._runtime.hooks import SolvedDependency as SolvedDependency
+from .._runtime.hooks import solve_dependencies as solve_dependencies

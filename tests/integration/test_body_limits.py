@@ -1,0 +1,58 @@
+"""max_body_size over sockets: announced or not, for plans, mounts and middleware."""
+
+from __future__ import annotations
+
+import http.client
+
+import pytest
+
+SOURCE = """
+from fastrapi import Body, FastrAPI, Request
+from fastrapi.responses import PlainTextResponse
+
+app = FastrAPI(max_body_size=5)
+child = FastrAPI(max_body_size=9)
+small = FastrAPI(max_body_size=3)
+
+async def echo(request: Request):
+    return PlainTextResponse(await request.body())
+
+async def parsed(data: bytes = Body(media_type="text/plain")):
+    return PlainTextResponse(data)
+
+app.post("/echo")(echo)
+app.post("/parsed")(parsed)
+app.post("/more", max_body_size=9)(parsed)
+child.post("/")(echo)
+small.post("/")(echo)
+app.mount("/child", child)
+app.mount("/small", small)
+"""
+
+WRAPPED = """
+@app.middleware("http")
+async def through(request, call_next):
+    return await call_next(request)
+"""
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_limits_hold(daemon, wrapped: bool) -> None:
+    server = daemon(SOURCE + (WRAPPED if wrapped else ""), errors=True)
+
+    def post(path: str, size: int, chunked: bool) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=15)
+        try:
+            body = b"x" * size
+            pieces = iter([body[:2], body[2:]]) if chunked else body
+            headers = {"content-type": "text/plain"}
+            connection.request("POST", path, pieces, headers, encode_chunked=chunked)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    limits = {"/echo": 5, "/parsed": 5, "/more": 9, "/child/": 9, "/small/": 3}
+    for path, limit in limits.items():
+        for chunked in (False, True):
+            found = [post(path, size, chunked) for size in (limit, limit + 1)]
+            assert found == [200, 413], (path, chunked)
