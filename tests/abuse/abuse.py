@@ -440,7 +440,7 @@ async def main():
     print("%d passed, %d failed" % (npass, len(results) - npass))
     if a.json:
         with open(a.json, "w") as f:
-            json.dump([dict(topic=c.topic, name=c.name, rfc=c.rfc, level=c.level, ok=not m, why=m) for c, m in results], f, indent=1)
+            json.dump([{"topic": c.topic, "name": c.name, "rfc": c.rfc, "level": c.level, "ok": not m, "why": m} for c, m in results], f, indent=1)
     return 0 if npass == len(results) else 1
 
 

@@ -50,8 +50,8 @@ def add(topic, name, rfc, steps, level=MUST, **exp):
 #  wait_ok server may also just wait (no answer, connection open)
 #  raw_ok  f(raw) -> True accepts the output as it is
 
-REJ = dict(st=R45, none_ok=True, closed=True)              # framing errors: refuse and close
-REJ400 = dict(st={400}, none_ok=True, closed=True)
+REJ = {"st": R45, "none_ok": True, "closed": True}              # framing errors: refuse and close
+REJ400 = {"st": {400}, "none_ok": True, "closed": True}
 H = b"Host: localhost\r\n"
 GET = b"GET / HTTP/1.1\r\n" + H + b"\r\n"
 SMUG = b"GET /items/666 HTTP/1.1\r\n" + H + b"\r\n"
@@ -119,6 +119,11 @@ def build(slow):
     T = "host"
     add(T, "duplicate identical Host -> 400", "9112 3.2", get(extra=H), st={400})
     add(T, "Host with path and query -> 400 (CVE-2026-48710)", "CVE-2026-48710", get(host=b"Host: localhost/?\r\n"), st={400})
+    for nm, v in (("userinfo", b"u:p@localhost"), ("a bad port", b"localhost:8x"), ("a port too large", b"localhost:99999999"),
+                  ("an open bracket", b"[::1"), ("a space inside", b"local host"), ("no value and a path", b"/")):
+        add(T, "Host with " + nm + " -> 400", "9112 3.2", get(host=b"Host: " + v + b"\r\n"), st={400})
+    add(T, "no Host -> 400", "9112 3.2", get(host=b""), st={400})
+    add(T, "two different Hosts -> 400", "9112 3.2", get(extra=b"Host: other\r\n"), st={400})
     add(T, "IPv6 Host accepted", "9110 7.2", get(host=b"Host: [::1]:80\r\n"), st={200})
     add(T, "HTTP/1.0 without Host accepted", "9112 3.2", get(host=b"", version=b"HTTP/1.0"), st={200}, closed=True)
 
@@ -354,6 +359,11 @@ def build(slow):
     # ---------------------------------------------------------------- timeouts (run in parallel at the end)
     T = "timeouts"
     drip = [b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: "] + [x for _ in range(int(slow / 0.4)) for x in (b"a", 0.4)]
+    add(T, "head that trickles cut off", "9112 9.5", drip, level=ROBUST, st={408, 400}, none_ok=True, closed=True, within=slow + 2)
+    trickle = [x for _ in range(int(slow / 0.4)) for x in (b"a", 0.4)]
+    add(T, "body that trickles cut off", "9112 9.5", [post(b"", cl=b"Content-Length: 1000\r\n"), *trickle], level=ROBUST, st={408, 400}, none_ok=True, closed=True, within=slow + 2)
+    add(T, "chunked body that trickles cut off", "9112 9.5", [chunked(b""), *[x if isinstance(x, float) else b"1\r\na\r\n" for x in trickle]], level=ROBUST, st={408, 400}, none_ok=True, closed=True, within=slow + 2)
+    add(T, "connection without another request closed", "9112 9.3", [GET, slow], level=ROBUST, st={200}, closed=True, within=slow + 2)
     add(T, "silent connection closed", "9112 9.5", [slow], level=ROBUST, n=(0, 1), closed=True, within=slow + 2)
     add(T, "stalled websocket handshake cut off", "9112 9.5", [b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n", slow], level=ROBUST, st={408, 400}, none_ok=True, closed=True, within=slow + 2)
 
@@ -442,4 +452,4 @@ def build(slow):
     # permessage-deflate bomb: only when the server negotiates it
     comp = zlib.compressobj(9, zlib.DEFLATED, -15)
     bomb = comp.compress(b"\0" * (64 << 20)) + comp.flush(zlib.Z_SYNC_FLUSH)
-    add(T, "permessage-deflate bomb (64 MiB in 64 kB) -> 1009, or extension not offered", "7692 / 6455 10.4", [up(b"Sec-WebSocket-Extensions: permessage-deflate\r\n"), WAIT(1), ("ifpmd", frame(2, bomb[:-4], rsv=4))], level=ROBUST, st={101}, ws=dict(pmd=True, close={1009}), within=10, solo=True)
+    add(T, "permessage-deflate bomb (64 MiB in 64 kB) -> 1009, or extension not offered", "7692 / 6455 10.4", [up(b"Sec-WebSocket-Extensions: permessage-deflate\r\n"), WAIT(1), ("ifpmd", frame(2, bomb[:-4], rsv=4))], level=ROBUST, st={101}, ws={"pmd": True, "close": {1009}}, within=10, solo=True)

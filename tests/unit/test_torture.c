@@ -188,9 +188,10 @@ static bool configure(void)
 
 static void test_config(void **state)
 {
-	static const char text[] = "{ // a comment\n\"app\": \"main:app\", \"listen\": [\"127.0.0.1:8000\","
-	                           " \"unix:a.sock\"], \"limits\": {\"body\": \"1M\"},\n"
-	                           "\"log\": {\"file\": \"log\"}, \"pid_file\": \"pid\", \"user\": \"root\"}";
+	static const char text[] =
+		"{ // a comment\n\"app\": \"main:app\", \"listen\": [\"127.0.0.1:8000\","
+		" \"unix:a.sock\"], \"limits\": {\"body\": \"1M\"},\n"
+		"\"log\": {\"file\": \"log\"}, \"pid_file\": \"pid\", \"user\": \"root\"}";
 	int fd = mkstemp(conf_file);
 
 	(void)state;
@@ -272,11 +273,13 @@ static void write_script(void)
 	fprintf(f, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
 	fprintf(f, "POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 150000\r\n\r\n%0150000d", 0);
 	fprintf(f, "GET /%%41?x=1 HTTP/1.1\r\nHost: a\r\nX: %030000d\r\n\r\n", 0);
-	fprintf(f, "POST /s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-	           "7530\r\n%030000d\r\n0\r\nT: 1\r\n\r\n",
+	fprintf(f,
+	        "POST /s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+	        "7530\r\n%030000d\r\n0\r\nT: 1\r\n\r\n",
 	        0);
-	fprintf(f, "POST /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-	           "7530\r\n%030000d\r\n0\r\n\r\n",
+	fprintf(f,
+	        "POST /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+	        "7530\r\n%030000d\r\n0\r\n\r\n",
 	        0);
 	fprintf(f, "GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
 	assert_int_equal(fclose(f), 0);
@@ -323,7 +326,9 @@ static bool serve(void)
 		ssize_t n;
 
 		ev_run(loop, EVRUN_NOWAIT);
-		n = sent < script_len ? send(pair[1], script + sent, script_len - sent, MSG_NOSIGNAL) : 0;
+		n = sent < script_len
+		            ? send(pair[1], script + sent, script_len - sent, MSG_NOSIGNAL)
+		            : 0;
 		if (n > 0)
 			sent += (size_t)n;
 		n = recv(pair[1], got + len, sizeof(got) - len, 0);
@@ -332,7 +337,8 @@ static bool serve(void)
 		else if (n == 0 || errno != EAGAIN)
 			break;
 	}
-	well = count_answers(got, len) == 6 && len > 2 * sizeof(body) && !memcmp(got + len - 5, "0\r\n\r\n", 5);
+	well = count_answers(got, len) == 6 && len > 2 * sizeof(body) &&
+	       !memcmp(got + len - 5, "0\r\n\r\n", 5);
 unadopted:
 	fr_server_free(server);
 	close(pair[1]);
