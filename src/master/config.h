@@ -38,6 +38,7 @@ struct fr_config {
 		uint64_t write_queue; /* bytes a connection may have unwritten: the high mark */
 		uint64_t connections; /* per worker */
 		uint64_t pipeline; /* requests answered in one turn before others get theirs */
+		uint64_t ws_message; /* bytes of a WebSocket's message */
 		uint64_t manifest; /* bytes the loader may send */
 	} limits;
 	struct {
@@ -46,6 +47,8 @@ struct fr_config {
 		double body; /* the whole body */
 		double idle; /* between requests */
 		double write; /* without progress of a write */
+		double ws_ping; /* between questions whether a WebSocket's client is there */
+		double ws_close; /* for it to answer a close frame */
 		double drain; /* requests in flight when the server ends */
 	} timeouts;
 	struct {

@@ -58,6 +58,8 @@ const struct fr_conf_key fr_conf_keys[] = {
 	  "Connections that one worker holds at a time; further ones wait to be accepted." },
 	{ "limits.pipeline", FR_CONF_COUNT, AT(limits.pipeline), "16", 1, 1000, NULL,
 	  "Pipelined requests of one connection that are answered before others get their turn." },
+	{ "limits.ws_message", FR_CONF_SIZE, AT(limits.ws_message), "16M", 125, GIB, NULL,
+	  "Bytes of a WebSocket's message, all its fragments together. More closes it with 1009." },
 	{ "limits.manifest", FR_CONF_SIZE, AT(limits.manifest), "64M", 64 * KIB, 256 * MIB, NULL,
 	  "Bytes of the manifest that the loader may send: the size of an application." },
 	{ "timeouts.start", FR_CONF_TIME, AT(timeouts.start), "60s", 0.1, 86400, NULL,
@@ -70,6 +72,11 @@ const struct fr_conf_key fr_conf_keys[] = {
 	  "How long a connection is kept open between requests." },
 	{ "timeouts.write", FR_CONF_TIME, AT(timeouts.write), "30s", 0.01, 86400, NULL,
 	  "How long a client may go without taking any of its answer." },
+	{ "timeouts.ws_ping", FR_CONF_TIME, AT(timeouts.ws_ping), "20s", 0.01, 86400, NULL,
+	  "How often a WebSocket's client is asked by a ping whether it is there; one that has sent "
+	  "nothing since the last one is gone." },
+	{ "timeouts.ws_close", FR_CONF_TIME, AT(timeouts.ws_close), "5s", 0.01, 86400, NULL,
+	  "How long a WebSocket's client may take to answer a close frame." },
 	{ "timeouts.drain", FR_CONF_TIME, AT(timeouts.drain), "30s", 0, 86400, NULL,
 	  "How long requests in flight may go on when the server ends, or when a reload has "
 	  "replaced their worker." },

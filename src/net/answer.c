@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "http/ws.h"
 #include "net/conn.h"
 
 static struct fr_conn *conn_of(const struct fr_exchange *x)
@@ -125,7 +126,7 @@ static void decide(struct fr_conn *c, unsigned status, int64_t length, bool chun
 	c->no_body = head || status == 204 || status == 304;
 	c->chunked = chunked && length < 0 && h->minor > 0;
 	c->answer_left = c->no_body ? -1 : length;
-	c->keep = !close && h->keep_alive && !c->srv->draining && (!c->eof || pending) &&
+	c->keep = !close && !c->x.websocket && h->keep_alive && !c->srv->draining && (!c->eof || pending) &&
 	          (whole ? fr_request_rest_is_short(c) : !c->expect);
 	if (!c->no_body && !c->chunked && length < 0)
 		c->keep = false;
@@ -311,7 +312,8 @@ refused:
 	return err;
 }
 
-void fr_answer_refuse(struct fr_conn *c, unsigned status, const char *why)
+static void refuse(struct fr_conn *c, unsigned status, const char *why, const struct fr_field *fields,
+                   size_t nfields, const char *connection)
 {
 	struct fr_bytes none = { NULL, 0 }, head, body;
 	char text[160];
@@ -330,7 +332,9 @@ void fr_answer_refuse(struct fr_conn *c, unsigned status, const char *why)
 		.date = date_of(c->srv),
 		.content_length = n,
 		.content_type = { "text/plain; charset=utf-8", 25 },
-		.connection = "close",
+		.fields = fields,
+		.nfields = nfields,
+		.connection = connection,
 	};
 	c->keep = false;
 	c->refused = true;
@@ -338,6 +342,91 @@ void fr_answer_refuse(struct fr_conn *c, unsigned status, const char *why)
 	c->tx = FR_TX_ENDED;
 	if (make_head(c, &e, &head) || fr_out_send(c, head, body, none, NULL, NULL))
 		fr_conn_fail(c);
+}
+
+void fr_answer_refuse(struct fr_conn *c, unsigned status, const char *why)
+{
+	refuse(c, status, why, NULL, 0, "close");
+}
+
+void fr_answer_upgrade(struct fr_conn *c, const char *why)
+{
+	static const struct fr_field fields[] = {
+		{ { "upgrade", 7 }, { "websocket", 9 } },
+		{ { "sec-websocket-version", 21 }, { "13", 2 } },
+	};
+
+	refuse(c, 426, why, fields, 2, "close, Upgrade");
+}
+
+bool fr_exchange_is_websocket(const struct fr_exchange *x)
+{
+	return x->websocket;
+}
+
+/* The request's head has served: what follows it belongs to the frames. */
+static void give_head(struct fr_conn *c)
+{
+	if (c->head != c->in)
+		fr_block_give(c->srv, c->head);
+	c->head = NULL;
+	if (c->in)
+		c->in->pin = 0;
+}
+
+int fr_exchange_ws_accept(struct fr_exchange *x, const struct fr_field *fields, size_t nfields)
+{
+	struct fr_conn *c = conn_of(x);
+	struct fr_bytes none = { NULL, 0 }, head;
+	char accept[FR_WS_ACCEPT_BYTES + 1];
+	struct fr_emit_facts facts = { .content_length = -1 };
+	struct fr_field *all = NULL;
+	struct fr_emit e;
+	int err = may_start(c, 200);
+
+	if (!err && (!x->websocket || c->rx != FR_RX_DONE))
+		err = FR_EINVAL;
+	if (!err)
+		err = fr_emit_check(fields, nfields, &facts);
+	if (!err && facts.content_length >= 0)
+		err = FR_EINVAL;
+	if (err)
+		return err;
+	all = malloc((nfields + 2) * sizeof(*all));
+	if (!all || fr_ws_open(c)) {
+		free(all);
+		return FR_ENOMEM;
+	}
+	fr_ws_accept(fr_exchange_head(x), accept);
+	all[0] = (struct fr_field){ { "upgrade", 7 }, { "websocket", 9 } };
+	all[1] = (struct fr_field){ { "sec-websocket-accept", 20 }, { accept, FR_WS_ACCEPT_BYTES } };
+	if (nfields)
+		memcpy(all + 2, fields, nfields * sizeof(*all));
+	e = (struct fr_emit){
+		.status = 101,
+		.date = date_of(c->srv),
+		.own_date = facts.own_date,
+		.own_server = facts.own_server,
+		.content_length = -1,
+		.fields = all,
+		.nfields = nfields + 2,
+		.connection = "Upgrade",
+	};
+	err = make_head(c, &e, &head);
+	free(all);
+	if (err) {
+		fr_ws_free(c);
+		return err;
+	}
+	c->keep = false;
+	c->tx = FR_TX_STARTED;
+	c->rx = FR_RX_WS;
+	give_head(c);
+	if (c->in_turn)
+		return fr_out_send(c, head, none, none, NULL, NULL);
+	err = fr_out_hold(c, head);
+	fr_conn_defer(c);
+	return err;
 }
 
 void fr_answer_continue(struct fr_conn *c)

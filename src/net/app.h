@@ -73,6 +73,23 @@ struct fr_app {
 	 * still written.  At most once an exchange.
 	 */
 	void (*on_half_close)(void *data, struct fr_exchange *x);
+
+	/*
+	 * WebSockets; NULL: requests for one are served as if they asked for
+	 * nothing.  A valid one comes by on_head and on_request as others do, and
+	 * is accepted, or answered.  Once accepted: a whole message (text is valid
+	 * UTF-8), whose bytes are there during the call only.
+	 */
+	void (*on_ws_message)(void *data, struct fr_exchange *x, bool text, const char *p,
+	                      size_t len);
+
+	/*
+	 * At most once: no message will come any more.  The client closed (its
+	 * code, or 1005), broke the protocol (the code that it was told), or the
+	 * server drains (1012).  on_close follows, when the connection has ended;
+	 * it comes alone when the client left without a word.
+	 */
+	void (*on_ws_end)(void *data, struct fr_exchange *x, unsigned code, struct fr_bytes reason);
 };
 
 const struct fr_head *fr_exchange_head(const struct fr_exchange *x);
@@ -124,6 +141,30 @@ int fr_exchange_reply(struct fr_exchange *x, unsigned status, struct fr_bytes co
 
 /* Ends the connection without (the rest of) an answer. on_close may follow at once. */
 void fr_exchange_abort(struct fr_exchange *x);
+
+/* The request asks for a WebSocket, validly. */
+bool fr_exchange_is_websocket(const struct fr_exchange *x);
+
+/*
+ * Answers 101 with these fields beside those of the handshake; from then on
+ * the exchange's head must not be used.  Returns 0 or a negative enum fr_err.
+ */
+int fr_exchange_ws_accept(struct fr_exchange *x, const struct fr_field *fields, size_t nfields);
+
+/*
+ * Sends a message, in one frame.  Ownership and what is returned are those of
+ * fr_exchange_write; FR_EPIPE also if a close frame was sent or received.
+ * That text is UTF-8 is the caller's part.  fr_exchange_pause and
+ * fr_exchange_resume stop and start reading.
+ */
+int fr_exchange_ws_send(struct fr_exchange *x, bool text, const char *p, size_t len,
+                        fr_release_fn *release, void *owner);
+
+/*
+ * Sends a close frame and waits, for a bounded time, for the client's.  Code
+ * 1005: a frame without code.  FR_EINVAL: code or reason can't be sent.
+ */
+int fr_exchange_ws_close(struct fr_exchange *x, unsigned code, struct fr_bytes reason);
 
 /* The answer has been started. */
 bool fr_exchange_started(const struct fr_exchange *x);

@@ -118,6 +118,7 @@ static void destroy(struct fr_conn *c)
 	if (c->in)
 		fr_block_give(s, c->in);
 	fr_request_drop_body(c);
+	fr_ws_free(c);
 	free(c->server);
 	link_del(&c->all);
 	s->counters.connections--;
@@ -146,6 +147,9 @@ static void set_timer(struct fr_conn *c)
 	case FR_RX_BODY:
 		want = c->x.paused && !c->discard ? FR_TIMER_CHECK : FR_TIMER_BODY;
 		break;
+	case FR_RX_WS:
+		want = fr_ws_timer(c);
+		break;
 	case FR_RX_LINGER:
 		want = FR_TIMER_LINGER;
 		break;
@@ -164,7 +168,8 @@ static void set_timer(struct fr_conn *c)
 static void set_reading(struct fr_conn *c)
 {
 	struct fr_block *in = c->in;
-	bool want = !c->eof && !(c->rx == FR_RX_BODY && c->x.paused && !c->discard);
+	bool want = !c->eof && !(c->rx == FR_RX_BODY && c->x.paused && !c->discard) &&
+	            (c->rx != FR_RX_WS || fr_ws_reads(c));
 
 	if (in && in->rd == in->wr) {
 		if (!c->head) {
@@ -278,6 +283,10 @@ void fr_conn_timeout(struct fr_conn *c, enum fr_timer_kind kind)
 			fr_answer_refuse(c, 408, "the body took too long");
 		else
 			fr_conn_fail(c);
+		break;
+	case FR_TIMER_PING:
+	case FR_TIMER_WS_CLOSE:
+		fr_ws_timeout(c, kind);
 		break;
 	case FR_TIMER_CHECK:
 		if (is_reset(c->fd))

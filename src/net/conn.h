@@ -41,6 +41,8 @@ enum fr_timer_kind {
 	FR_TIMER_IDLE,
 	FR_TIMER_LINGER,
 	FR_TIMER_CHECK, /* nothing is read: look now and then whether the client is there */
+	FR_TIMER_PING, /* a WebSocket: is the client there? */
+	FR_TIMER_WS_CLOSE, /* it has not answered our close frame */
 	FR_TIMER_WRITE,
 	FR_TIMER_KINDS,
 	FR_TIMER_NONE = FR_TIMER_KINDS,
@@ -76,6 +78,7 @@ enum fr_rx {
 	FR_RX_HEAD, /* between requests, or within a head */
 	FR_RX_BODY,
 	FR_RX_DONE, /* the request is there, the application has it */
+	FR_RX_WS, /* frames of a WebSocket */
 	FR_RX_LINGER, /* answered for good: reads and forgets */
 };
 
@@ -96,6 +99,7 @@ struct fr_exchange {
 	bool paused;
 	bool last; /* STREAM: on_body has seen the end */
 	bool half_closed; /* on_half_close was called */
+	bool websocket; /* asked for, validly */
 };
 
 struct fr_conn {
@@ -134,6 +138,8 @@ struct fr_conn {
 	uint64_t max_body, body_seen;
 	char *body; /* collected, when it isn't whole in the head's block */
 	size_t body_len, body_cap;
+
+	struct fr_ws *ws; /* once accepted; ws.c */
 
 	int64_t answer_left; /* bytes of the announced content-length; -1: not announced */
 	struct fr_out *out, **out_end;
@@ -243,7 +249,16 @@ void fr_out_uncork(struct fr_conn *c);
 void fr_out_flush(struct fr_conn *c);
 void fr_out_drop(struct fr_conn *c);
 
+/* ws.c: the connection is a WebSocket */
+int fr_ws_open(struct fr_conn *c) FR_MUST_CHECK;
+void fr_ws_free(struct fr_conn *c);
+bool fr_ws_run(struct fr_conn *c); /* whether the machine may go on */
+bool fr_ws_reads(const struct fr_conn *c);
+enum fr_timer_kind fr_ws_timer(const struct fr_conn *c);
+void fr_ws_timeout(struct fr_conn *c, enum fr_timer_kind kind);
+
 /* answer.c */
+void fr_answer_upgrade(struct fr_conn *c, const char *why); /* 426 */
 void fr_answer_refuse(struct fr_conn *c, unsigned status, const char *why);
 void fr_answer_continue(struct fr_conn *c);
 

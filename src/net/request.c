@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/ws.h"
 #include "net/conn.h"
 
 #define MAX_BLANKS 8 /* empty lines tolerated before a request */
@@ -118,6 +119,8 @@ static void begin_exchange(struct fr_conn *c)
 	struct fr_block *in = c->in;
 	struct fr_parser *p = &in->parser;
 	size_t max = s->limits.body;
+	const char *why;
+	int status;
 
 	c->begun = false;
 	c->head = in;
@@ -128,7 +131,15 @@ static void begin_exchange(struct fr_conn *c)
 	s->counters.requests++;
 	c->rx = p->head.has_body ? FR_RX_BODY : FR_RX_DONE;
 	c->expect = p->expect_continue;
+	status = s->app.on_ws_message ? fr_ws_handshake(&p->head, &why) : 0;
+	if (status == 426)
+		fr_answer_upgrade(c, why);
+	else if (status && status != 101)
+		fr_answer_refuse(c, (unsigned)status, why);
+	if (status && status != 101)
+		return;
 	c->x.active = true;
+	c->x.websocket = status == 101;
 	c->x.mode = s->app.on_head(s->app.data, &c->x, &max);
 	if (c->dead)
 		return;
@@ -341,6 +352,9 @@ void fr_request_run(struct fr_conn *c)
 			if (c->x.paused && !c->discard)
 				return;
 			more = c->head->parser.chunked ? step_chunked(c) : step_sized(c);
+			break;
+		case FR_RX_WS:
+			more = fr_ws_run(c);
 			break;
 		default:
 			return;

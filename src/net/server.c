@@ -71,6 +71,9 @@ static void set_limits(struct fr_server *s, const struct fr_net_limits *given)
 	DEFAULT(idle_timeout, 5.);
 	DEFAULT(write_timeout, 30.);
 	DEFAULT(linger_timeout, 2.);
+	DEFAULT(ws_message, 16u << 20);
+	DEFAULT(ws_ping, 20.);
+	DEFAULT(ws_close, 5.);
 #undef DEFAULT
 	s->parse_limits = (struct fr_parse_limits){
 		.uri = l->uri,
@@ -130,6 +133,12 @@ void fr_server_drain(struct fr_server *s, double grace, fr_drained_fn *on_empty,
 		fr_listen_rest(s);
 	s->draining = true;
 	fr_listen_pause(s);
+	for (l = s->conns.next; l != &s->conns; l = l->next) {
+		struct fr_conn *c = FR_CONTAINER_OF(l, struct fr_conn, all);
+
+		if (!c->dead && c->ws)
+			fr_conn_defer(c); /* its turn closes it */
+	}
 	if (s->timeouts[FR_TIMER_IDLE] <= grace) {
 		/* As long as ever: who reuses a connection in time finds it open. */
 		fr_server_check_empty(s);

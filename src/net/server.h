@@ -35,6 +35,9 @@ struct fr_net_limits {
 	double body_timeout; /* the whole body, unless the application paused it: 408 */
 	double idle_timeout; /* between requests */
 	double write_timeout; /* without progress of a write */
+	uint64_t ws_message; /* bytes of a WebSocket's message: 1009 */
+	double ws_ping; /* how often a WebSocket's client is asked whether it is there */
+	double ws_close; /* for it to answer a close frame */
 	double linger_timeout; /* reading on after the last answer, so that it can be read */
 };
 
