@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "workers/bridge.h"
+#include "workers/websocket.h"
 
 enum step_kind { STEP_RECEIVE, STEP_SEND };
 
@@ -57,6 +58,8 @@ static int receive_try(struct fr_bridge *b, PyObject **ret)
 	struct fr_request *req = b->req;
 	PyObject *body, *message;
 
+	if (b->websocket)
+		return fr_websocket_receive(b, ret);
 	if (!req || !req->x || req->completed || (req->left && b->body_given)) {
 		*ret = disconnected(n);
 		return *ret ? 1 : -1;
@@ -465,19 +468,15 @@ int fr_bridge_init(struct fr_socket *s)
 		return -1;
 	FR_BRIDGE_NAMES(X)
 #undef X
-	n->v30 = PyUnicode_InternFromString("3.0");
-	n->v23 = PyUnicode_InternFromString("2.3");
-	n->http11 = PyUnicode_InternFromString("1.1");
-	n->http10 = PyUnicode_InternFromString("1.0");
-	n->request = PyUnicode_InternFromString("http.request");
-	n->disconnect = PyUnicode_InternFromString("http.disconnect");
-	n->start = PyUnicode_InternFromString("http.response.start");
-	n->part = PyUnicode_InternFromString("http.response.body");
+#define X(name, text)                                                                              \
+	if (!(n->name = PyUnicode_InternFromString(text)))                                         \
+		return -1;
+	FR_BRIDGE_TEXTS(X)
+#undef X
 	n->empty = PyBytes_FromStringAndSize("", 0);
 	n->bridge_type = (PyTypeObject *)PyType_FromSpec(&bridge_spec);
 	n->step_type = (PyTypeObject *)PyType_FromSpec(&step_spec);
-	if (!n->v30 || !n->v23 || !n->http11 || !n->http10 || !n->request || !n->disconnect ||
-	    !n->start || !n->part || !n->empty || !n->bridge_type || !n->step_type)
+	if (!n->empty || !n->bridge_type || !n->step_type)
 		return -1;
 	return register_coroutine(n->step_type);
 }
@@ -491,14 +490,9 @@ void fr_bridge_fini(struct fr_socket *s)
 #define X(name) Py_CLEAR(n->name);
 	FR_BRIDGE_NAMES(X)
 #undef X
-	Py_CLEAR(n->v30);
-	Py_CLEAR(n->v23);
-	Py_CLEAR(n->http11);
-	Py_CLEAR(n->http10);
-	Py_CLEAR(n->request);
-	Py_CLEAR(n->disconnect);
-	Py_CLEAR(n->start);
-	Py_CLEAR(n->part);
+#define X(name, text) Py_CLEAR(n->name);
+	FR_BRIDGE_TEXTS(X)
+#undef X
 	Py_CLEAR(n->empty);
 	Py_CLEAR(n->server_name);
 	Py_CLEAR(n->bridge_type);

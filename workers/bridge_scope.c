@@ -1,7 +1,7 @@
 /* ASGI's scope of a request that came over a socket. */
 #include <string.h>
 
-#include "workers/bridge.h"
+#include "workers/websocket.h"
 
 /* (host, port), or (path, None). */
 static PyObject *address(const char *host, int port)
@@ -50,12 +50,12 @@ static PyObject *headers_list(const struct fr_input *in)
 	return list;
 }
 
-static PyObject *asgi_of(const struct fr_bridge_names *n)
+static PyObject *asgi_of(const struct fr_bridge_names *n, PyObject *spec)
 {
 	PyObject *asgi = PyDict_New();
 
 	if (asgi && (PyDict_SetItem(asgi, n->version, n->v30) < 0 ||
-	             PyDict_SetItem(asgi, n->spec_version, n->v23) < 0))
+	             PyDict_SetItem(asgi, n->spec_version, spec) < 0))
 		Py_CLEAR(asgi);
 	return asgi;
 }
@@ -87,21 +87,24 @@ static int fill_scope(PyObject *scope, struct fr_request *req)
 {
 	struct fr_bridge_names *n = req->sock->names;
 	const struct fr_input *in = &req->in;
+	bool ws = req->websocket;
 
-	if (put(scope, n->type, Py_NewRef(n->http)) < 0 || put(scope, n->asgi, asgi_of(n)) < 0 ||
+	if (put(scope, n->type, Py_NewRef(ws ? n->websocket : n->http)) < 0 ||
+	    put(scope, n->asgi, asgi_of(n, ws ? n->v24 : n->v23)) < 0 ||
 	    put(scope, n->http_version, version_of(n, req)) < 0 ||
 	    put(scope, n->server, req->x ? server_of(n, req->x) : Py_NewRef(Py_None)) < 0 ||
 	    put(scope, n->client, req->x ? client_of(req->x) : Py_NewRef(Py_None)) < 0 ||
-	    put(scope, n->scheme, Py_NewRef(n->http)) < 0 ||
+	    put(scope, n->scheme, Py_NewRef(ws ? n->ws : n->http)) < 0 ||
 	    put(scope, n->root_path, PyUnicode_New(0, 0)) < 0 ||
 	    put(scope, n->headers, headers_list(in)) < 0 ||
 	    put(scope, n->state, PyDict_Copy(req->sock->lifespan_state)) < 0 ||
-	    put(scope, n->method, fr_text(in->method_name.p, in->method_name.len)) < 0 ||
 	    put(scope, n->path, fr_text(in->full_path.p, in->full_path.len)) < 0 ||
 	    put(scope, n->raw_path, bytes_of(req->raw_path)) < 0 ||
 	    put(scope, n->query_string, bytes_of(in->query)) < 0)
 		return -1;
-	return 0;
+	if (ws)
+		return fr_websocket_fill_scope(scope, req);
+	return put(scope, n->method, fr_text(in->method_name.p, in->method_name.len));
 }
 
 PyObject *fr_bridge_scope(struct fr_input *in)

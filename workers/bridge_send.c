@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "workers/bridge.h"
+#include "workers/websocket.h"
 
 static bool is_token(const char *p, size_t len, const char *token)
 {
@@ -52,23 +52,17 @@ static int parse_length(struct fr_bridge *b, const struct fr_field *field)
 	return 0;
 }
 
-struct fields {
-	struct fr_field *list;
-	char **copies;
-	size_t count;
-	bool length, chunked;
-};
-
-static void fields_fini(struct fields *f)
+void fr_bridge_fields_fini(struct fr_bridge_fields *f)
 {
 	for (size_t i = 0; i < f->count; i++)
 		free(f->copies[i]);
 	PyMem_Free(f->list);
 	PyMem_Free(f->copies);
+	Py_XDECREF(f->headers);
 }
 
 /* One pair of a message's headers. */
-static int fields_add(struct fr_bridge *b, struct fields *f, PyObject *pair)
+static int fields_add(struct fr_bridge *b, struct fr_bridge_fields *f, PyObject *pair)
 {
 	PyObject *name, *value;
 	struct fr_field field;
@@ -122,19 +116,39 @@ static PyObject *headers_of(const struct fr_bridge_names *n, PyObject *message)
 	return list;
 }
 
+int fr_bridge_fields_read(struct fr_bridge *b, struct fr_bridge_fields *f, PyObject *message,
+                          size_t more)
+{
+	size_t count;
+
+	f->headers = headers_of(b->sock->names, message);
+	if (!f->headers)
+		return -1;
+	count = (size_t)PyList_GET_SIZE(f->headers);
+	f->list = PyMem_New(struct fr_field, count + more + 1);
+	f->copies = PyMem_New(char *, count + more + 1);
+	if (!f->list || !f->copies) {
+		PyErr_NoMemory();
+		return -1;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (fields_add(b, f, PyList_GET_ITEM(f->headers, (Py_ssize_t)i)) < 0)
+			return -1;
+	return 0;
+}
+
 /* 1: sent; -1 and an exception. */
-static int send_start(struct fr_bridge *b, PyObject *message)
+int fr_bridge_start(struct fr_bridge *b, PyObject *message)
 {
 	const struct fr_bridge_names *n = b->sock->names;
 	struct fr_request *req = b->req;
-	struct fields f = { 0 };
-	PyObject *status = PyObject_GetItem(message, n->status), *headers = NULL;
+	struct fr_bridge_fields f = { 0 };
+	PyObject *status = PyObject_GetItem(message, n->status);
 	enum fr_framing framing = FR_FRAMING_LENGTH;
-	Py_ssize_t count;
 	long code;
 	int rc = -1;
 
-	if (!status || !(headers = headers_of(n, message)))
+	if (!status)
 		goto out;
 	code = PyLong_AsLong(status);
 	if (code == -1 && PyErr_Occurred())
@@ -143,17 +157,9 @@ static int send_start(struct fr_bridge *b, PyObject *message)
 		PyErr_Format(PyExc_RuntimeError, "Invalid HTTP status: %ld", code);
 		goto out;
 	}
-	count = PyList_GET_SIZE(headers);
-	f.list = PyMem_New(struct fr_field, count + 1);
-	f.copies = PyMem_New(char *, count + 1);
-	if (!f.list || !f.copies) {
-		PyErr_NoMemory();
-		goto out;
-	}
 	b->left = 0;
-	for (Py_ssize_t i = 0; i < count; i++)
-		if (fields_add(b, &f, PyList_GET_ITEM(headers, i)) < 0)
-			goto out;
+	if (fr_bridge_fields_read(b, &f, message, 0) < 0)
+		goto out;
 	b->head = req->in.method == FR_HEAD;
 	b->chunked = f.chunked || (!f.length && !b->head && code != 204 && code != 304);
 	if (b->chunked && !b->head)
@@ -168,9 +174,8 @@ static int send_start(struct fr_bridge *b, PyObject *message)
 	if (rc > 0)
 		b->started = true;
 out:
-	fields_fini(&f);
+	fr_bridge_fields_fini(&f);
 	Py_XDECREF(status);
-	Py_XDECREF(headers);
 	return rc;
 }
 
@@ -200,8 +205,7 @@ static bool gives_up(const struct fr_bridge *b, Py_ssize_t len)
 	return b->req->left && !b->head && !b->chunked && len < b->left;
 }
 
-/* An enum fr_sent, or -1 and an exception. */
-static int send_part(struct fr_bridge *b, PyObject *message)
+int fr_bridge_part(struct fr_bridge *b, PyObject *message)
 {
 	const struct fr_bridge_names *n = b->sock->names;
 	struct fr_request *req = b->req;
@@ -262,6 +266,9 @@ int fr_bridge_message(struct fr_bridge *b, PyObject *message)
 	PyObject *type;
 	int same, rc = -1;
 
+	if (b->websocket)
+		return fr_websocket_message(b, message);
+
 	/* The client left: dropped, as servers do.  Who sends without end must not keep the loop. */
 	if (!b->completed && (!b->req || !b->req->x))
 		return FR_SENT_YIELD;
@@ -280,7 +287,7 @@ int fr_bridge_message(struct fr_bridge *b, PyObject *message)
 		             b->started ? n->part : n->start, type);
 	if (same <= 0)
 		goto out;
-	rc = b->started ? send_part(b, message) : send_start(b, message);
+	rc = b->started ? fr_bridge_part(b, message) : fr_bridge_start(b, message);
 out:
 	Py_DECREF(type);
 	return rc;

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "workers/gil.h"
 #include "workers/program.h"
+#include "workers/websocket.h"
 
 /* net's fields and the executor's headers are the same two spans. */
 _Static_assert(sizeof(struct fr_field) == sizeof(struct fr_header) &&
@@ -50,7 +51,7 @@ static struct fr_request *request_new(struct fr_socket *s, struct fr_exchange *x
 	return req;
 }
 
-static void request_unref(struct fr_request *req)
+void fr_request_unref(struct fr_request *req)
 {
 	struct fr_socket *s = req->sock;
 
@@ -90,6 +91,20 @@ static void unlist_live(struct fr_request *req)
 		req->next->prev = req->prev;
 	req->listed = false;
 	req->sock->nlive--;
+}
+
+void fr_request_begin(struct fr_request *req)
+{
+	req->refs++;
+	list_live(req);
+}
+
+void fr_request_end(struct fr_request *req)
+{
+	req->over = true;
+	unlist_live(req);
+	fr_bridge_detach(req);
+	fr_wboard_end(req->sock->board, &req->flight);
 }
 
 /* ---- what the executor reads ---- */
@@ -266,6 +281,10 @@ static void on_request(void *data, struct fr_exchange *x)
 		return;
 	}
 	req->body_ended = !req->stream;
+	if (fr_exchange_is_websocket(x)) {
+		fr_websocket_start(req);
+		return;
+	}
 	fr_gil_take();
 	req->refs += 2; /* the run's, until done(); ours */
 	req->starting = true;
@@ -277,7 +296,7 @@ static void on_request(void *data, struct fr_exchange *x)
 		Py_CLEAR(req->run);
 		Py_CLEAR(req->task);
 	}
-	request_unref(req);
+	fr_request_unref(req);
 }
 
 static int body_append(struct fr_request *req, const char *p, size_t len)
@@ -392,7 +411,7 @@ static void on_close(void *data, struct fr_exchange *x, bool ok)
 	if (req->run && !req->over)
 		on_left(req, x);
 	req->x = NULL;
-	request_unref(req);
+	fr_request_unref(req);
 }
 
 /* ---- the executor's callbacks ---- */
@@ -532,7 +551,7 @@ static void socket_done(struct fr_input *in)
 		Py_CLEAR(req->run);
 		Py_CLEAR(req->task);
 	}
-	request_unref(req);
+	fr_request_unref(req);
 }
 
 static const struct fr_transport transport = {
@@ -557,6 +576,8 @@ int fr_socket_init(struct fr_socket *s, struct fr_loop *loop, struct fr_program 
 		         .on_body = on_body,
 		         .on_drain = on_drain,
 		         .on_half_close = on_half_close,
+		         .on_ws_message = fr_websocket_on_message,
+		         .on_ws_end = fr_websocket_on_end,
 		         .on_close = on_close },
 		.loop = loop,
 		.program = fr_program_ref(program),

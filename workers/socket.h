@@ -42,6 +42,7 @@ struct fr_request {
 	PyObject *run;
 	PyObject *task; /* if it had to wait */
 	PyObject *bridge; /* if ASGI was asked for; bridge.c */
+	struct fr_websocket *websocket; /* while the run of one goes on; websocket.c */
 	PyObject *body_waiter; /* future: body() waits for the rest */
 	char *head; /* copy of the exchange's; the memory serves the next request, too */
 	size_t head_cap;
@@ -74,7 +75,12 @@ void fr_socket_cancel(struct fr_socket *s);
 /* After net let go of every exchange, and all tasks have ended. */
 void fr_socket_fini(struct fr_socket *s);
 
-/* ---- between socket.c and bridge.c ---- */
+/* ---- between socket.c, websocket.c and bridge.c ---- */
+
+/* A run in a task begins, counted; and ends: the bridge is cut off. */
+void fr_request_begin(struct fr_request *req);
+void fr_request_end(struct fr_request *req);
+void fr_request_unref(struct fr_request *req);
 
 /* Hands body (bytes) to net as a piece of the answer; as fr_exchange_write(). */
 int fr_request_write(struct fr_request *req, PyObject *body, bool last);

@@ -17,7 +17,6 @@ WORKERS = (1, 4)
 SLOW = 8.0
 
 build(SLOW)
-HTTP = [case for case in CASES if not case.topic.startswith("ws-")]
 END = "process: ends well, without a report"
 
 
@@ -25,7 +24,7 @@ def name_of(case: Case) -> str:
     return f"{case.topic}: {case.name}"
 
 
-NAMES = [name_of(case) for case in HTTP] + [f"process: {name}" for name in PROCESS] + [END]
+NAMES = [name_of(case) for case in CASES] + [f"process: {name}" for name in PROCESS] + [END]
 
 
 class Runs:
@@ -50,7 +49,7 @@ class Runs:
         return self.found[workers]
 
     def run(self, target: Target, names: set[str]) -> dict[str, str | None]:
-        cases = [case for case in HTTP if name_of(case) in names]
+        cases = [case for case in CASES if name_of(case) in names]
         pid = target.process.pid
         results = asyncio.run(run_all(cases, "127.0.0.1", target.port, pid, rss=not SANITIZED))
         return {name_of(case): why for case, why in results}
