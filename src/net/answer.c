@@ -126,8 +126,8 @@ static void decide(struct fr_conn *c, unsigned status, int64_t length, bool chun
 	c->no_body = head || status == 204 || status == 304;
 	c->chunked = chunked && length < 0 && h->minor > 0;
 	c->answer_left = c->no_body ? -1 : length;
-	c->keep = !close && !c->x.websocket && h->keep_alive && !c->srv->draining && (!c->eof || pending) &&
-	          (whole ? fr_request_rest_is_short(c) : !c->expect);
+	c->keep = !close && !c->x.websocket && h->keep_alive && !c->srv->draining &&
+	          (!c->eof || pending) && (whole ? fr_request_rest_is_short(c) : !c->expect);
 	if (!c->no_body && !c->chunked && length < 0)
 		c->keep = false;
 	c->tx = FR_TX_STARTED;
@@ -312,8 +312,8 @@ refused:
 	return err;
 }
 
-static void refuse(struct fr_conn *c, unsigned status, const char *why, const struct fr_field *fields,
-                   size_t nfields, const char *connection)
+static void refuse(struct fr_conn *c, unsigned status, const char *why,
+                   const struct fr_field *fields, size_t nfields, const char *connection)
 {
 	struct fr_bytes none = { NULL, 0 }, head, body;
 	char text[160];
@@ -399,7 +399,8 @@ int fr_exchange_ws_accept(struct fr_exchange *x, const struct fr_field *fields, 
 	}
 	fr_ws_accept(fr_exchange_head(x), accept);
 	all[0] = (struct fr_field){ { "upgrade", 7 }, { "websocket", 9 } };
-	all[1] = (struct fr_field){ { "sec-websocket-accept", 20 }, { accept, FR_WS_ACCEPT_BYTES } };
+	all[1] =
+		(struct fr_field){ { "sec-websocket-accept", 20 }, { accept, FR_WS_ACCEPT_BYTES } };
 	if (nfields)
 		memcpy(all + 2, fields, nfields * sizeof(*all));
 	e = (struct fr_emit){

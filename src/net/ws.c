@@ -124,7 +124,7 @@ static int send_frame(struct fr_conn *c, uint8_t opcode, struct fr_bytes payload
 
 static int send_close(struct fr_conn *c, unsigned code, struct fr_bytes reason)
 {
-	char payload[CONTROL_MAX];
+	char payload[CONTROL_MAX] = "";
 	size_t len = 0;
 
 	if (code != 1005) {
