@@ -85,7 +85,7 @@ class Daemon:
 
     @property
     def log(self) -> str:
-        return "".join(f.read_text(errors="replace") for f in self.log_files if f.exists())
+        return "".join(f.read_text(errors="replace") for f in self.log_files if f.is_file())  # /dev/full reads on for ever
 
     @property
     def pid(self) -> int:
