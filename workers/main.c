@@ -96,7 +96,8 @@ static int fail_python(const struct worker *w)
 	PyObject *text = fr_interp_traceback();
 
 	if (PyBytes_Check(text))
-		report(w, FR_REPORT_FAILED, PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text));
+		report(w, FR_REPORT_FAILED, PyBytes_AS_STRING(text),
+		       (size_t)PyBytes_GET_SIZE(text));
 	Py_DECREF(text);
 	return EXIT_APP;
 }
@@ -107,7 +108,8 @@ static void log_python(const char *what)
 	PyObject *text = fr_interp_traceback();
 
 	if (PyBytes_Check(text))
-		fr_log_text(FR_ERROR, PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text), "%s", what);
+		fr_log_text(FR_ERROR, PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text), "%s",
+		            what);
 	Py_DECREF(text);
 }
 
@@ -266,8 +268,9 @@ static void on_master(struct ev_loop *loop, ev_io *io, int revents)
 /* The master has died.  The loop learns of it by itself, if it runs; if it doesn't, the kernel ends us. */
 static void on_orphan(int signo)
 {
-	static const struct itimerval limit = { .it_value = { .tv_sec = ORPHAN_TIME / 1000,
-		                                              .tv_usec = ORPHAN_TIME % 1000 * 1000 } };
+	static const struct itimerval limit = {
+		.it_value = { .tv_sec = ORPHAN_TIME / 1000, .tv_usec = ORPHAN_TIME % 1000 * 1000 }
+	};
 
 	(void)signo;
 	signal(SIGALRM, SIG_DFL);
@@ -327,7 +330,8 @@ static int open_image(struct worker *w, struct fr_diag *diag)
 static int check_bound(PyObject *bound, PyObject **ret_manifest, PyObject **ret_objects)
 {
 	if (!PyTuple_Check(bound) || PyTuple_GET_SIZE(bound) != 2 ||
-	    !PyBytes_Check(PyTuple_GET_ITEM(bound, 0)) || !PyList_Check(PyTuple_GET_ITEM(bound, 1))) {
+	    !PyBytes_Check(PyTuple_GET_ITEM(bound, 0)) ||
+	    !PyList_Check(PyTuple_GET_ITEM(bound, 1))) {
 		PyErr_SetString(PyExc_TypeError, "bind() returned no (bytes, list)");
 		return -1;
 	}
@@ -342,7 +346,8 @@ static struct fr_program *make_program(struct worker *w, PyObject *objects)
 	struct fr_program *program = NULL;
 
 	if (module)
-		program = fr_program_new(PyModule_GetState(module), w->app, w->image, objects, NULL);
+		program =
+			fr_program_new(PyModule_GetState(module), w->app, w->image, objects, NULL);
 	Py_XDECREF(module);
 	return program;
 }
@@ -356,8 +361,8 @@ static int set_placement(const struct worker *w)
 	};
 	PyObject *module = PyImport_ImportModule("fastrapi._fastrapid");
 	PyObject *set = module ? PyObject_CallMethod(module, "set_sync_handlers", "s",
-	                                             modes[w->heritage->config->sync_handlers]) :
-	                         NULL;
+	                                             modes[w->heritage->config->sync_handlers])
+	                       : NULL;
 
 	Py_XDECREF(module);
 	Py_XDECREF(set);
@@ -398,17 +403,18 @@ out:
 /* The thread pool's size, as anyio keeps it for the loop that runs. */
 static int set_threads(struct worker *w)
 {
-	static const char code[] = "import anyio.to_thread\n"
-	                           "async def set_threads(n):\n"
-	                           "    anyio.to_thread.current_default_thread_limiter().total_tokens = n\n";
+	static const char code[] =
+		"import anyio.to_thread\n"
+		"async def set_threads(n):\n"
+		"    anyio.to_thread.current_default_thread_limiter().total_tokens = n\n";
 	PyObject *names = PyDict_New(), *done = NULL, *result = NULL;
 
 	if (names)
 		done = PyRun_String(code, Py_file_input, names, names);
 	if (done)
-		result = fr_loop_run_until(&w->loop,
-		                           PyObject_CallFunction(PyDict_GetItemString(names, "set_threads"),
-		                                                 "I", w->heritage->config->threads));
+		result = fr_loop_run_until(
+			&w->loop, PyObject_CallFunction(PyDict_GetItemString(names, "set_threads"),
+		                                        "I", w->heritage->config->threads));
 	Py_XDECREF(names);
 	Py_XDECREF(done);
 	Py_XDECREF(result);
@@ -494,28 +500,28 @@ static int serve(struct worker *w)
 /* Cancels what the application left running, and closes the loop. */
 static void close_loop(struct worker *w)
 {
-	static const char code[] =
-	        "import asyncio\n"
-	        "async def close(timeout):\n"
-	        "    tasks = asyncio.all_tasks() - {asyncio.current_task()}\n"
-	        "    for task in tasks:\n"
-	        "        task.cancel()\n"
-	        "    if tasks:\n"
-	        "        await asyncio.wait(tasks, timeout=timeout)\n"
-	        "    loop = asyncio.get_running_loop()\n"
-	        "    try:\n"
-	        "        async with asyncio.timeout(timeout):\n"
-	        "            await loop.shutdown_asyncgens()\n"
-	        "            await loop.shutdown_default_executor()\n"
-	        "    except TimeoutError:\n"
-	        "        pass\n";
+	static const char code[] = "import asyncio\n"
+				   "async def close(timeout):\n"
+				   "    tasks = asyncio.all_tasks() - {asyncio.current_task()}\n"
+				   "    for task in tasks:\n"
+				   "        task.cancel()\n"
+				   "    if tasks:\n"
+				   "        await asyncio.wait(tasks, timeout=timeout)\n"
+				   "    loop = asyncio.get_running_loop()\n"
+				   "    try:\n"
+				   "        async with asyncio.timeout(timeout):\n"
+				   "            await loop.shutdown_asyncgens()\n"
+				   "            await loop.shutdown_default_executor()\n"
+				   "    except TimeoutError:\n"
+				   "        pass\n";
 	PyObject *names = PyDict_New(), *done = NULL, *result = NULL;
 
 	if (names)
 		done = PyRun_String(code, Py_file_input, names, names);
 	if (done)
 		result = fr_loop_run_until(
-		        &w->loop, PyObject_CallFunction(PyDict_GetItemString(names, "close"), "d", CANCEL_TIME));
+			&w->loop, PyObject_CallFunction(PyDict_GetItemString(names, "close"), "d",
+		                                        CANCEL_TIME));
 	if (!result)
 		log_python("the loop's end");
 	Py_XDECREF(names);
@@ -536,7 +542,8 @@ static void end(struct worker *w)
 	if (w->server)
 		fr_server_free(w->server);
 	w->server = NULL;
-	if (fr_lifespan_stop(&w->lifespan, w->orphan ? ORPHAN_DRAIN : w->heritage->config->timeouts.drain) < 0)
+	if (fr_lifespan_stop(&w->lifespan,
+	                     w->orphan ? ORPHAN_DRAIN : w->heritage->config->timeouts.drain) < 0)
 		log_python("lifespan shutdown failed");
 	stop_watchers(w);
 	if (w->board.slot)

@@ -481,7 +481,8 @@ static void check_inline(struct fr_program *program, uint32_t index, const struc
 	if (atomic_load_explicit(&place->blocked, memory_order_relaxed)) {
 		settle(program, index, FR_PLACED_THREADS, "it does input and output");
 	} else if (ns > FR_PLACE_LONG_NS) {
-		if (watched ? cost->waits > 0 || cost->cpu_ns > FR_PLACE_LONG_NS : ns > FR_PLACE_LONG_NS * 10)
+		if (watched ? cost->waits > 0 || cost->cpu_ns > FR_PLACE_LONG_NS
+		            : ns > FR_PLACE_LONG_NS * 10)
 			settle(program, index, FR_PLACED_THREADS, "it held up the loop");
 		else
 			place->watched = FR_PLACE_WATCH;

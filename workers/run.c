@@ -391,10 +391,10 @@ static PyMethodDef run_methods[] = {
 
 #define FR_RUN_OBJECTS(X)                                                                          \
 	X(inner)                                                                                   \
-	X(value) X(failed) X(exc) X(errors) X(scope) X(request) X(path_params) X(response)         \
-		X(background) X(query) X(headers) X(cookies) X(body) X(json) X(direct) X(form)     \
-			X(content) X(answer) X(thunk) X(shield) X(thread_scope) X(exiting)         \
-				X(exc_tb) X(match)
+	X(value)                                                                                   \
+	X(failed) X(exc) X(errors) X(scope) X(request) X(path_params) X(response) X(background)    \
+		X(query) X(headers) X(cookies) X(body) X(json) X(direct) X(form) X(content)        \
+			X(answer) X(thunk) X(shield) X(thread_scope) X(exiting) X(exc_tb) X(match)
 
 static int run_traverse(PyObject *self, visitproc visit, void *arg)
 {

@@ -30,12 +30,12 @@ struct fr_place;
  * object, made by program.h; each run holds a reference.
  */
 struct fr_program {
-	PyObject_HEAD
-	const struct fr_image *image;
+	PyObject_HEAD const struct fr_image *image;
 	struct fr_state *state; /* the module's */
 	PyObject *app; /* the FastrAPI instance */
 	PyObject **objects; /* image->nobjects, strong */
-	struct fr_bound *bound; /* per step: interned keyword names and the like; private to program.c */
+	struct fr_bound
+		*bound; /* per step: interned keyword names and the like; private to program.c */
 	struct fr_place *places; /* placement records of `def` callables */
 	uint32_t nplaces;
 	uint8_t placement; /* enum fr_placement of its `def` callables */

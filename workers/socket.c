@@ -16,8 +16,6 @@ _Static_assert(sizeof(struct fr_field) == sizeof(struct fr_header) &&
                        offsetof(struct fr_bytes, len) == offsetof(struct fr_span, len),
                "a field is a header");
 
-#define POOL_BODY_MAX 65536 /* a larger buffer is not kept in the pool */
-
 static const struct fr_transport transport;
 static void socket_done(struct fr_input *in);
 
@@ -26,83 +24,10 @@ static struct fr_request *of(struct fr_input *in)
 	return (struct fr_request *)in;
 }
 
-/* ---- the pool ---- */
-
-static struct fr_request *request_new(struct fr_socket *s, struct fr_exchange *x)
-{
-	struct fr_request *req = s->pool;
-
-	if (req) {
-		s->pool = req->next;
-	} else {
-		req = calloc(1, sizeof(*req));
-		if (!req)
-			return NULL;
-		req->sock = s;
-	}
-	req->x = x;
-	req->refs = 1; /* the exchange's */
-	req->body_len = 0;
-	req->stream = req->body_ended = req->paused = req->over = false;
-	req->left = req->completed = req->starting = req->listed = false;
-	req->flight.open = false;
-	req->status = 0;
-	fr_exchange_set_data(x, req);
-	return req;
-}
-
-void fr_request_unref(struct fr_request *req)
-{
-	struct fr_socket *s = req->sock;
-
-	if (--req->refs > 0)
-		return;
-	if (req->body_cap > POOL_BODY_MAX) {
-		free(req->body);
-		req->body = NULL;
-		req->body_cap = 0;
-	}
-	req->next = s->pool;
-	s->pool = req;
-}
-
-static void list_live(struct fr_request *req)
-{
-	struct fr_socket *s = req->sock;
-
-	req->prev = NULL;
-	req->next = s->live;
-	if (s->live)
-		s->live->prev = req;
-	s->live = req;
-	req->listed = true;
-	s->nlive++;
-}
-
-static void unlist_live(struct fr_request *req)
-{
-	if (!req->listed)
-		return;
-	if (req->prev)
-		req->prev->next = req->next;
-	else
-		req->sock->live = req->next;
-	if (req->next)
-		req->next->prev = req->prev;
-	req->listed = false;
-	req->sock->nlive--;
-}
-
-void fr_request_begin(struct fr_request *req)
-{
-	req->refs++;
-	list_live(req);
-}
-
 void fr_request_end(struct fr_request *req)
 {
 	req->over = true;
-	unlist_live(req);
+	fr_request_unlist(req);
 	fr_bridge_detach(req);
 	fr_wboard_end(req->sock->board, &req->flight);
 }
@@ -125,7 +50,8 @@ static struct fr_span span_copy(char **at, struct fr_bytes bytes)
 static int copy_head(struct fr_request *req, const struct fr_head *head)
 {
 	size_t table = head->nfields * sizeof(struct fr_header);
-	size_t need = table + head->method.len + head->path.len + head->raw_path.len + head->query.len;
+	size_t need =
+		table + head->method.len + head->path.len + head->raw_path.len + head->query.len;
 	struct fr_header *headers;
 	char *at;
 
@@ -195,12 +121,13 @@ static enum fr_body_mode choose_mode(const struct fr_image *image, const struct 
                                      size_t *max_body)
 {
 	struct fr_span method = { head->method.p, head->method.len };
-	struct fr_span path = fr_image_below(image, (struct fr_span){ head->path.p, head->path.len });
+	struct fr_span path =
+		fr_image_below(image, (struct fr_span){ head->path.p, head->path.len });
 	const struct fr_route *route;
 	struct fr_match match;
 
-	if (fr_route_find(image, fr_method_bit(method.p, method.len), method, path.p, path.len, NULL,
-	                  NULL, &match) < 0 ||
+	if (fr_route_find(image, fr_method_bit(method.p, method.len), method, path.p, path.len,
+	                  NULL, NULL, &match) < 0 ||
 	    match.kind != FR_MATCH_FULL)
 		return FR_BODY_STREAM;
 	route = (const struct fr_route *)FR_IMAGE_AT(image, image->routes.off) + match.route;
@@ -216,7 +143,7 @@ static enum fr_body_mode on_head(void *data, struct fr_exchange *x, size_t *max_
 {
 	struct fr_socket *s = data;
 	const struct fr_head *head = fr_exchange_head(x);
-	struct fr_request *req = request_new(s, x);
+	struct fr_request *req = fr_request_new(s, x);
 
 	if (!req || !head->has_body)
 		return FR_BODY_BUFFER;
@@ -229,7 +156,7 @@ static enum fr_body_mode on_head(void *data, struct fr_exchange *x, size_t *max_
 /* The run has to wait, or wants a task from the first step on. */
 static void start_task(struct fr_request *req)
 {
-	list_live(req);
+	fr_request_list(req);
 	req->task = fr_loop_start_task(req->sock->loop, req->run, NULL);
 	if (!req->task)
 		PyErr_WriteUnraisable(req->run);
@@ -438,7 +365,8 @@ static int socket_body(struct fr_input *in, struct fr_span *ret, PyObject **ret_
 		return -1;
 	}
 	if (!req->body_waiter) {
-		req->body_waiter = PyObject_CallMethod(req->sock->loop->loop, "create_future", NULL);
+		req->body_waiter =
+			PyObject_CallMethod(req->sock->loop->loop, "create_future", NULL);
 		if (!req->body_waiter)
 			return -1;
 		if (req->paused) {
@@ -483,10 +411,10 @@ static int socket_reply(struct fr_input *in, unsigned status, struct fr_span con
 	req->status = status;
 	if (content_type.p) {
 		fr_wboard_answer(req->sock->board, &req->flight, status);
-		rc = fr_exchange_reply(req->x, status,
-		                       (struct fr_bytes){ content_type.p, content_type.len }, extra,
-		                       nfields, PyBytes_AS_STRING(body),
-		                       (size_t)PyBytes_GET_SIZE(body), release_body, Py_NewRef(body));
+		rc = fr_exchange_reply(
+			req->x, status, (struct fr_bytes){ content_type.p, content_type.len },
+			extra, nfields, PyBytes_AS_STRING(body), (size_t)PyBytes_GET_SIZE(body),
+			release_body, Py_NewRef(body));
 	} else {
 		rc = fr_exchange_start(req->x, status, extra, nfields, FR_FRAMING_LENGTH);
 		if (rc == 0)
@@ -500,7 +428,8 @@ static int socket_reply(struct fr_input *in, unsigned status, struct fr_span con
 		PyErr_NoMemory();
 		return -1;
 	}
-	req->completed = true; /* any other failure: the client left, which is no error of the run */
+	req->completed =
+		true; /* any other failure: the client left, which is no error of the run */
 	if (req->bridge)
 		fr_bridge_wake_receive(req);
 	return 1;
@@ -520,15 +449,16 @@ static void end_answer(struct fr_request *req)
 	const struct fr_input *in = &req->in;
 	bool begun = fr_exchange_started(req->x);
 
-	fr_log(FR_ERROR, "%.*s %.*s: the answer was %s", (int)in->method_name.len, in->method_name.p,
-	       (int)in->full_path.len, in->full_path.p,
+	fr_log(FR_ERROR, "%.*s %.*s: the answer was %s", (int)in->method_name.len,
+	       in->method_name.p, (int)in->full_path.len, in->full_path.p,
 	       begun ? "not ended: the connection is closed" : "not begun: 500");
 	req->completed = true;
 	if (!begun)
 		fr_wboard_answer(req->sock->board, &req->flight, 500);
 	/* One that was begun can't be mended; without any the client would wait. */
-	if (begun || fr_exchange_reply(req->x, 500, (struct fr_bytes){ "text/plain; charset=utf-8", 25 },
-	                               NULL, 0, body, sizeof(body) - 1, NULL, NULL) < 0)
+	if (begun ||
+	    fr_exchange_reply(req->x, 500, (struct fr_bytes){ "text/plain; charset=utf-8", 25 },
+	                      NULL, 0, body, sizeof(body) - 1, NULL, NULL) < 0)
 		fr_exchange_abort(req->x);
 }
 
@@ -539,7 +469,7 @@ static void socket_done(struct fr_input *in)
 	if (req->over)
 		return;
 	req->over = true;
-	unlist_live(req);
+	fr_request_unlist(req);
 	fr_bridge_detach(req);
 	Py_CLEAR(req->body_waiter);
 	if (req->x && !req->completed)

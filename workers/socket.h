@@ -80,6 +80,14 @@ void fr_socket_fini(struct fr_socket *s);
 /* A run in a task begins, counted; and ends: the bridge is cut off. */
 void fr_request_begin(struct fr_request *req);
 void fr_request_end(struct fr_request *req);
+
+/* From the pool, with the exchange's reference; NULL: out of memory. */
+struct fr_request *fr_request_new(struct fr_socket *s, struct fr_exchange *x);
+
+/* Among those that run, for fr_socket_cancel(); and no longer. */
+void fr_request_list(struct fr_request *req);
+void fr_request_unlist(struct fr_request *req);
+
 void fr_request_unref(struct fr_request *req);
 
 /* Hands body (bytes) to net as a piece of the answer; as fr_exchange_write(). */

@@ -17,21 +17,21 @@
 	X(background)                                                                              \
 	X(body)                                                                                    \
 	X(body_iterator)                                                                           \
-	X(close) X(debug) X(_fallback) X(fastapi) X(_traced) X(_traced_asgi) X(                    \
-		effective_route_context) X(dependency_overrides) X(doc) X(endpoint)                \
-		X(from_attributes) X(handle) X(headers) X(limiter) X(loads) X(matches) X(          \
-			more_body) X(method) X(middleware_stack) X(match) X(original_route)        \
-			X(path) X(path_params) X(param_convertors) X(raw_headers) X(root_path) X(  \
-				route) X(router) X(scope) X(send) X(shield) X(status)              \
-				X(status_code) X(throw) X(to_json) X(to_python) X(type) X(         \
-					validate_json) X(validate_python) X(value)                 \
-					X(user_middleware) X(_body) X(_json) X(_manifest) X(       \
-						_program) X(_overridden) X(_routes_version)        \
-						X(_lifespan_asgi) X(_python_asgi) X(__aexit__) X(  \
-							__call__) X(__enter__) X(__exit__)         \
-							X(getlist) X(get) X(groupdict) X(convert)  \
-								X(injected) X(stack) X(athrow) X(  \
-									aclose) X(query_string)    \
+	X(close)                                                                                   \
+	X(debug) X(_fallback) X(fastapi) X(_traced) X(_traced_asgi) X(effective_route_context) X(  \
+		dependency_overrides) X(doc) X(endpoint) X(from_attributes) X(handle) X(headers)   \
+		X(limiter) X(loads) X(matches) X(more_body) X(method) X(middleware_stack) X(       \
+			match) X(original_route) X(path) X(path_params) X(param_convertors)        \
+			X(raw_headers) X(root_path) X(route) X(router) X(scope) X(send) X(         \
+				shield) X(status) X(status_code) X(throw) X(to_json) X(to_python)  \
+				X(type) X(validate_json) X(validate_python) X(value) X(            \
+					user_middleware) X(_body) X(_json) X(_manifest)            \
+					X(_program) X(_overridden) X(_routes_version) X(           \
+						_lifespan_asgi) X(_python_asgi) X(__aexit__)       \
+						X(__call__) X(__enter__) X(__exit__) X(getlist)    \
+							X(get) X(groupdict) X(convert) X(injected) \
+								X(stack) X(athrow) X(aclose) X(    \
+									query_string)              \
 									X(build_middleware_stack)  \
 										X(url)
 

@@ -54,7 +54,7 @@ void fr_config_fini(struct fr_config *config)
 
 		if (type == FR_CONF_APP || type == FR_CONF_DIR || type == FR_CONF_PYTHON ||
 		    type == FR_CONF_FILE || type == FR_CONF_SOCKET || type == FR_CONF_USER ||
-		     type == FR_CONF_GROUP)
+		    type == FR_CONF_GROUP)
 			free(*(char **)((char *)config + fr_conf_keys[i].offset));
 	}
 	free(config->file);

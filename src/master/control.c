@@ -33,7 +33,8 @@ static void forget(struct fr_control_client *client)
 void fr_control_answer(struct fr_control_client *client, bool done, const char *text)
 {
 	size_t len = strlen(text), max = MAX_ANSWER - 1;
-	const char *end = len > max ? text + len - max : text; /* of a traceback the end says most */
+	const char *end =
+		len > max ? text + len - max : text; /* of a traceback the end says most */
 	struct iovec parts[2] = { { (void *)(uintptr_t)(done ? "0" : "1"), 1 },
 		                  { (void *)(uintptr_t)end, len > max ? max : len } };
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };

@@ -201,8 +201,9 @@ static int open_one(const struct addrinfo *ai, const char *name, const struct fr
                     struct fr_listeners *l)
 {
 	const struct fr_listener *known = find_address(from, ai);
-	int fd = known ? -1 : socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	                ai->ai_protocol);
+	int fd = known ? -1
+	               : socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	                        ai->ai_protocol);
 	int one = 1, err = 0;
 
 	if (known)

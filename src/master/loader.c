@@ -230,9 +230,7 @@ int fr_loader_start(struct fr_loader *l, struct ev_loop *loop, const struct fr_c
 {
 	int err, manifest, said;
 
-	*l = (struct fr_loader){
-		.loop = loop, .config = config, .on_done = on_done, .data = data
-	};
+	*l = (struct fr_loader){ .loop = loop, .config = config, .on_done = on_done, .data = data };
 	l->ret.said = malloc(2 * FR_LOADER_SAID_MAX + 1);
 	if (!l->ret.said)
 		return fr_diag_set(diag, FR_ENOMEM, "loader", "out of memory");
@@ -277,8 +275,8 @@ static int judge(struct fr_loader *l, int status)
 		                   "\"%s\" can't be loaded (exit code %d)", app,
 		                   WEXITSTATUS(status));
 	if (!l->ret.len)
-		return fr_diag_set(&l->diag, FR_ECHILD, "loader",
-		                   "loading \"%s\" gave no manifest", app);
+		return fr_diag_set(&l->diag, FR_ECHILD, "loader", "loading \"%s\" gave no manifest",
+		                   app);
 	return 0;
 }
 

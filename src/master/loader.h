@@ -43,7 +43,8 @@ struct fr_loader {
 	ev_io manifest_io, said_io; /* fd -1: ended */
 	ev_timer limit;
 	size_t cap; /* of the manifest */
-	struct fr_loaded ret; /* the caller's, from on_done on; what was said, after a failure too */
+	struct fr_loaded
+		ret; /* the caller's, from on_done on; what was said, after a failure too */
 	struct fr_diag diag;
 	fr_loader_done_fn *on_done;
 	void *data;

@@ -37,7 +37,8 @@ static void print_version(const struct fr_entries *entries)
 
 static int dump_manifest(const struct fr_compiled *compiled)
 {
-	cJSON *tree = cJSON_ParseWithLength(compiled->loader.ret.manifest, compiled->loader.ret.len);
+	cJSON *tree =
+		cJSON_ParseWithLength(compiled->loader.ret.manifest, compiled->loader.ret.len);
 	char *text = tree ? cJSON_Print(tree) : NULL;
 
 	cJSON_Delete(tree);
@@ -127,7 +128,8 @@ static int send_command(const struct fr_options *options, const struct fr_config
 	if (err == FR_ENOENT && !strcmp(options->command, "status")) {
 		fr_diag_set(&diag, FR_ENOENT, config->control ? config->control : "",
 		            "no server runs, or it has no \"control\" socket to be asked through");
-	} else if (err == FR_ENOENT && config->pid_file && (pid = running_pid(config->pid_file)) > 0) {
+	} else if (err == FR_ENOENT && config->pid_file &&
+	           (pid = running_pid(config->pid_file)) > 0) {
 		if (kill(pid, reload ? SIGHUP : SIGTERM) == 0) {
 			printf("%s sent to process %d; the log tells the outcome\n",
 			       reload ? "SIGHUP" : "SIGTERM", (int)pid);
@@ -206,7 +208,8 @@ int fr_master_main(int argc, char **argv, const struct fr_entries *entries)
 		break;
 	default:
 		if (options.mode == FR_DO_COMMAND && !options.file) {
-			fprintf(stderr, "fastrapid: -s needs -c FILE, the server's configuration\n");
+			fprintf(stderr,
+			        "fastrapid: -s needs -c FILE, the server's configuration\n");
 			return EXIT_USAGE;
 		}
 		if (options.mode != FR_DO_PRINT && !options.file && !options.app) {

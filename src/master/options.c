@@ -86,9 +86,10 @@ static int set_mode(struct fr_options *options, enum fr_mode_of_run mode, const 
                     struct fr_diag *diag)
 {
 	if (options->mode != FR_DO_SERVE)
-		return wrong(diag, given,
-		             "only one of -t, -T, -s, --explain, --dump, --reference, --version and "
-		             "--help can be given");
+		return wrong(
+			diag, given,
+			"only one of -t, -T, -s, --explain, --dump, --reference, --version and "
+			"--help can be given");
 	options->mode = mode;
 	return 0;
 }
@@ -111,8 +112,8 @@ static int set(struct fr_options *options, const struct fr_option *o, const char
 	if (o->letter == 's') {
 		options->command = value;
 		if (strcmp(value, "reload") && strcmp(value, "stop") && strcmp(value, "status"))
-			return wrong(diag, "-s", "found \"%.100s\", expected reload, stop or status",
-			             value);
+			return wrong(diag, "-s",
+			             "found \"%.100s\", expected reload, stop or status", value);
 		return set_mode(options, FR_DO_COMMAND, "-s", diag);
 	}
 	if (o->letter)

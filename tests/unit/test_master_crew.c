@@ -495,7 +495,8 @@ static void wait_for_silence(void)
 		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 		assert_true(fd >= 0);
-		refused = connect(fd, (struct sockaddr *)&sun, sizeof sun) < 0 && errno == ECONNREFUSED;
+		refused = connect(fd, (struct sockaddr *)&sun, sizeof sun) < 0 &&
+		          errno == ECONNREFUSED;
 		close(fd);
 		if (!refused)
 			nap();
