@@ -2,13 +2,16 @@
 
 import sys
 import threading
+from pathlib import Path
 from typing import Annotated, Any
 
+import starlette
 from pydantic import BaseModel
 
+import fastrapi
 from fastrapi import Depends, FastrAPI
 
-FRAMEWORK = ("/fastrapi/", "/starlette/")
+FRAMEWORK = tuple(f"{Path(str(module.__file__)).parent}/" for module in (fastrapi, starlette))
 frames: list[str] = []
 
 
