@@ -92,7 +92,7 @@ def test_workers_end_with_the_master(daemon: Start, stuck: bool) -> None:
             time.sleep(0.2)
         server.process.kill()
         server.process.wait()
-        wait(lambda: not server.left(), "workers outlive the master", 4)
+        wait(lambda: not server.left(), "workers outlive the master", 3)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", server.port))
