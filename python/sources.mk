@@ -2,6 +2,7 @@
 pkgfastrapidir = $(pythondir)/fastrapi
 pkgfastrapi_PYTHON = \
 	python/fastrapi/__init__.py \
+	python/fastrapi/_alias.py \
 	python/fastrapi/_contexts.py \
 	python/fastrapi/_frontend.py \
 	python/fastrapi/_include.py \
@@ -21,6 +22,7 @@ pkgfastrapi_PYTHON = \
 	python/fastrapi/logger.py \
 	python/fastrapi/param_functions.py \
 	python/fastrapi/params.py \
+	python/fastrapi/pytest_plugin.py \
 	python/fastrapi/requests.py \
 	python/fastrapi/responses.py \
 	python/fastrapi/routing.py \

@@ -302,8 +302,8 @@ static int check_app(PyObject *app, const char *name)
 		if (PyCallable_Check(app))
 			PyErr_Format(PyExc_TypeError,
 			             "%s is a %R, no FastrAPI application: fastrapid serves "
-			             "applications "
-			             "made with fastrapi.FastrAPI(); mount any other ASGI "
+			             "applications made with fastrapi.FastrAPI(), and FastAPI's "
+			             "with \"serve_fastapi_imports\": true; mount any other ASGI "
 			             "application in one",
 			             name, (PyObject *)Py_TYPE(app));
 		else
@@ -313,7 +313,19 @@ static int check_app(PyObject *app, const char *name)
 	return rc == 1 ? 0 : -1;
 }
 
-PyObject *fr_interp_load(const char *name)
+/* Makes `import fastapi` give FastrAPI's modules. */
+static int alias(void)
+{
+	PyObject *package = PyImport_ImportModule("fastrapi");
+	PyObject *done = package ? PyObject_CallMethod(package, "install_as_fastapi", NULL) : NULL;
+	int rc = done ? 0 : -1;
+
+	Py_XDECREF(package);
+	Py_XDECREF(done);
+	return rc;
+}
+
+PyObject *fr_interp_load(const char *name, int as_fastapi)
 {
 	const char *colon = strchr(name, ':');
 	PyObject *module_name = NULL, *app = NULL, *path = NULL, *parts = NULL;
@@ -330,7 +342,7 @@ PyObject *fr_interp_load(const char *name)
 		parts = dot ? PyUnicode_Split(path, dot, -1) : NULL;
 		Py_XDECREF(dot);
 	}
-	if (parts)
+	if (parts && (!as_fastapi || alias() == 0))
 		app = PyImport_Import(module_name);
 	/* PyImport_Import gives the module itself, not its package. */
 	for (Py_ssize_t i = 0; app && i < PyList_GET_SIZE(parts); i++)

@@ -42,8 +42,9 @@ PyObject *fr_interp_traceback(void);
 
 /*
  * Imports the application "module:attribute", the attribute with dots if
- * need be, and checks that it is FastrAPI's.  NULL with an exception.
+ * need be, and checks that it is FastrAPI's.  as_fastapi: `import fastapi`
+ * gives FastrAPI's modules from before that on.  NULL with an exception.
  */
-PyObject *fr_interp_load(const char *app);
+PyObject *fr_interp_load(const char *app, int as_fastapi);
 
 #endif

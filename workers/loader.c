@@ -79,9 +79,9 @@ static void print_exception(const char *app)
 }
 
 /* The manifest's bytes, or NULL with an exception. */
-static PyObject *make_manifest(const char *name)
+static PyObject *make_manifest(const char *name, int as_fastapi)
 {
-	PyObject *app = fr_interp_load(name);
+	PyObject *app = fr_interp_load(name, as_fastapi);
 	PyObject *compile = app ? PyImport_ImportModule("fastrapi._compile") : NULL;
 	PyObject *bytes = compile ? PyObject_CallMethod(compile, "emit", "Os", app, name) : NULL;
 
@@ -119,7 +119,7 @@ int fr_loader_main(const struct fr_loader_args *args)
 		tell(&diag);
 		return EXIT_PYTHON;
 	}
-	manifest = make_manifest(args->app);
+	manifest = make_manifest(args->app, args->serve_fastapi_imports);
 	if (!manifest) {
 		print_exception(args->app);
 		code = EXIT_APP;

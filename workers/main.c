@@ -372,12 +372,13 @@ static int set_placement(const struct worker *w)
 /* Imports the application and binds the image to it.  0, or an exit code. */
 static int load(struct worker *w)
 {
-	const char *name = w->heritage->config->app;
+	const struct fr_config *config = w->heritage->config;
+	const char *name = config->app;
 	PyObject *compile = NULL, *bound = NULL, *manifest, *objects;
 	struct fr_diag diag = { 0 };
 	int code = EXIT_APP;
 
-	w->app = set_placement(w) < 0 ? NULL : fr_interp_load(name);
+	w->app = set_placement(w) < 0 ? NULL : fr_interp_load(name, config->serve_fastapi_imports);
 	compile = w->app ? PyImport_ImportModule("fastrapi._compile") : NULL;
 	bound = compile ? PyObject_CallMethod(compile, "bind", "Os", w->app, name) : NULL;
 	if (!bound || check_bound(bound, &manifest, &objects) < 0) {

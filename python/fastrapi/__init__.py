@@ -4,6 +4,7 @@ __version__ = "0.1.0"
 
 from starlette import status as status
 
+from ._alias import install_as_fastapi as install_as_fastapi
 from .applications import FastAPI as FastAPI
 from .applications import FastrAPI as FastrAPI
 from .background import BackgroundTasks as BackgroundTasks

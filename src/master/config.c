@@ -144,10 +144,14 @@ static int read_value(struct reader *r, const struct fr_conf_key *key, const cJS
                       const char *path)
 {
 	char expected[MAX_EXPECTED], found[128];
-	int err = FR_EINVAL;
+	int err = FR_EINVAL, is_bool = key->type == FR_CONF_BOOL;
 
 	fr_conf_describe(key, expected, sizeof expected);
-	if (cJSON_IsString(item) || cJSON_IsNumber(item)) {
+	if (is_bool && cJSON_IsBool(item)) {
+		struct fr_conf_value value = { cJSON_IsTrue(item) ? "true" : "false", 0 };
+
+		err = fr_conf_set(r->config, key, value, r->base, expected, sizeof expected);
+	} else if (!is_bool && (cJSON_IsString(item) || cJSON_IsNumber(item))) {
 		struct fr_conf_value value = { cJSON_IsString(item) ? item->valuestring : NULL,
 			                       item->valuedouble };
 

@@ -22,6 +22,7 @@ struct fr_config {
 	char *file; /* NULL: none was read */
 	char *app; /* "module:attribute" */
 	char *app_dir; /* absolute; default: the folder of the file, else the current one */
+	int serve_fastapi_imports; /* `import fastapi` gives fastrapi */
 	char *python; /* an interpreter's path (of a virtual environment: its bin/python); NULL: see start-up */
 	char *listen[FR_MAX_LISTEN]; /* "host:port", "[v6]:port", "unix:PATH" */
 	size_t nlisten;

@@ -24,6 +24,10 @@ const struct fr_conf_key fr_conf_keys[] = {
 	  "The interpreter, or the virtual environment, whose packages the application uses. "
 	  "It must have the Python version that fastrapid was built for. "
 	  "Default: the environment that fastrapid is installed in." },
+	{ "serve_fastapi_imports", FR_CONF_BOOL, AT(serve_fastapi_imports), "false", 0, 0, NULL,
+	  "Whether import fastapi, in the application and in the packages that it uses, gives "
+	  "FastrAPI's modules: so an application or a plugin written for FastAPI runs unchanged. "
+	  "FastAPI need not be installed; if it is, it is not imported." },
 	{ "listen", FR_CONF_LISTEN, AT(listen), NULL, 0, 0, NULL,
 	  "Where to accept connections: a list of \"host:port\", \"[v6]:port\" and \"unix:PATH\". "
 	  "A host name is listened on at each of its addresses; port 0 takes a free one. "

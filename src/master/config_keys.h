@@ -20,6 +20,7 @@ enum fr_conf_type {
 	FR_CONF_LISTEN, /* a list of addresses */
 	FR_CONF_ADDRESS, /* one address */
 	FR_CONF_WORKERS, /* a count or "auto" */
+	FR_CONF_BOOL, /* true or false */
 	FR_CONF_COUNT, /* a whole number */
 	FR_CONF_SIZE, /* bytes: 65536 or "64K" */
 	FR_CONF_TIME, /* seconds: 1.5 or "1500ms" */
@@ -43,7 +44,10 @@ struct fr_conf_key {
 extern const struct fr_conf_key fr_conf_keys[];
 extern const size_t fr_conf_nkeys;
 
-/* A value as JSON or the command line gives it: text, or a number if text is NULL. */
+/*
+ * A value as JSON or the command line gives it: text, or a number if text is
+ * NULL.  JSON's true and false are those words.
+ */
 struct fr_conf_value {
 	const char *text;
 	double number;

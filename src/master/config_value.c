@@ -86,6 +86,9 @@ void fr_conf_describe(const struct fr_conf_key *key, char *out, size_t size)
 		snprintf(out, size, "a whole number from %.0f to %.0f, or \"auto\"", key->min,
 		         key->max);
 		return;
+	case FR_CONF_BOOL:
+		snprintf(out, size, "true or false");
+		return;
 	case FR_CONF_COUNT:
 		snprintf(out, size, "a whole number from %.0f to %.0f", key->min, key->max);
 		return;
@@ -356,6 +359,16 @@ static int set_choice(int *at, const struct fr_conf_key *key, const char *text)
 	return FR_EINVAL;
 }
 
+static int set_bool(int *at, const char *text)
+{
+	int is_true = !strcmp(text, "true");
+
+	if (!is_true && strcmp(text, "false"))
+		return FR_EINVAL;
+	*at = is_true;
+	return 0;
+}
+
 static int set_number(void *at, const struct fr_conf_key *key, double n)
 {
 	if (!(n >= key->min && n <= key->max) || (key->type != FR_CONF_TIME && n != floor(n)))
@@ -406,6 +419,8 @@ int fr_conf_set(struct fr_config *config, const struct fr_conf_key *key, struct 
 		return add_listen(config, value.text, base, &e);
 	case FR_CONF_ADDRESS:
 		return set_address(at, value.text, base, &e);
+	case FR_CONF_BOOL:
+		return set_bool(at, value.text);
 	case FR_CONF_CHOICE:
 		return set_choice(at, key, value.text);
 	case FR_CONF_FILE:
@@ -461,6 +476,9 @@ int fr_conf_format(const struct fr_config *config, const struct fr_conf_key *key
 	case FR_CONF_TIME:
 		format_time(*(const double *)at, text, sizeof text);
 		out = quote(text);
+		break;
+	case FR_CONF_BOOL:
+		out = strdup(*(const int *)at ? "true" : "false");
 		break;
 	case FR_CONF_CHOICE:
 		out = quote(key->choices[*(const int *)at]);

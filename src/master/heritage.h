@@ -90,6 +90,7 @@ struct fr_loader_args {
 	const char *group; /* may be NULL; already dropped to */
 	uint64_t hash_seed;
 	int manifest_fd;
+	int serve_fastapi_imports;
 };
 typedef int fr_loader_main_fn(const struct fr_loader_args *args);
 

@@ -13,6 +13,7 @@
 #include "master/child.h"
 
 #define MANIFEST_FD 3
+#define MAX_ARGS 11 /* of the loader, and NULL */
 
 static void close_fd(int *fd)
 {
@@ -54,7 +55,7 @@ static _Noreturn void exec_loader(char **argv, int manifest_fd, int said_fd, pid
 }
 
 /* The loader's command line; fr_loader_child reads it. */
-static int make_args(const struct fr_config *c, uint64_t hash_seed, char *argv[10])
+static int make_args(const struct fr_config *c, uint64_t hash_seed, char *argv[MAX_ARGS])
 {
 	const struct {
 		const char *name, *value;
@@ -65,13 +66,15 @@ static int make_args(const struct fr_config *c, uint64_t hash_seed, char *argv[1
 		      { "group", c->group } };
 	size_t n = 0;
 
-	memset(argv, 0, 10 * sizeof *argv);
+	memset(argv, 0, MAX_ARGS * sizeof *argv);
 	argv[n++] = strdup("fastrapid");
 	argv[n++] = strdup("--loader");
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		if (texts[i].value &&
 		    asprintf(&argv[n++], "%s=%s", texts[i].name, texts[i].value) < 0)
 			return FR_ENOMEM;
+	if (c->serve_fastapi_imports && !(argv[n++] = strdup("serve_fastapi_imports")))
+		return FR_ENOMEM;
 	if (asprintf(&argv[n++], "hash_seed=%llu", (unsigned long long)hash_seed) < 0)
 		return FR_ENOMEM;
 	return argv[0] && argv[1] ? 0 : FR_ENOMEM;
@@ -83,7 +86,7 @@ static int fork_loader(struct fr_loader *l, uint64_t hash_seed, int *ret_manifes
 {
 	int manifest[2] = { -1, -1 }, said[2] = { -1, -1 }, err = 0;
 	pid_t parent = getpid(), pid;
-	char *argv[10];
+	char *argv[MAX_ARGS];
 
 	if (make_args(l->config, hash_seed, argv) < 0) {
 		err = fr_diag_set(diag, FR_ENOMEM, "loader", "out of memory");
@@ -113,7 +116,7 @@ out:
 		close_fd(&manifest[i]);
 		close_fd(&said[i]);
 	}
-	for (size_t i = 0; i < 10; i++)
+	for (size_t i = 0; i < MAX_ARGS; i++)
 		free(argv[i]);
 	return err;
 }
@@ -344,6 +347,8 @@ int fr_loader_child(int argc, char **argv, const struct fr_entries *entries)
 		for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
 			if (!strncmp(argv[i], texts[k].name, strlen(texts[k].name)))
 				*texts[k].at = argv[i] + strlen(texts[k].name);
+		if (!strcmp(argv[i], "serve_fastapi_imports"))
+			args.serve_fastapi_imports = 1;
 		if (!strncmp(argv[i], "hash_seed=", 10))
 			args.hash_seed = strtoull(argv[i] + 10, NULL, 10);
 	}

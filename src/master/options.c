@@ -17,6 +17,7 @@ const struct fr_option fr_option_table[] = {
 	{ 0, "listen", "ADDRESS", "host:port, [v6]:port or unix:PATH. May be given several times; replaces the file's list." },
 	{ 0, "workers", "N", "The number of worker processes, or auto." },
 	{ 0, "python", "PATH", "The interpreter or the virtual environment of the application." },
+	{ 0, "serve-fastapi-imports", NULL, "Let import fastapi give FastrAPI's modules, so that an application written for FastAPI runs unchanged." },
 	{ 0, "explain", "'METHOD PATH'", "Print which route answers, and its plan step by step." },
 	{ 0, "dump", "WHAT", "Print what was compiled: manifest or image." },
 	{ 0, "reference", "FORMAT", "Print the reference of the configuration: md, or man for the man page." },
@@ -125,6 +126,10 @@ static int set(struct fr_options *options, const struct fr_option *o, const char
 			return 0;
 		}
 	}
+	if (!strcmp(o->name, "serve-fastapi-imports")) {
+		options->serve_fastapi_imports = "true";
+		return 0;
+	}
 	if (!strcmp(o->name, "listen")) {
 		if (options->nlisten == FR_MAX_LISTEN)
 			return wrong(diag, "--listen", "expected at most %d addresses",
@@ -206,7 +211,9 @@ int fr_options_apply(const struct fr_options *options, struct fr_config *config,
 	} texts[] = { { "app", "--app", options->app },
 		      { "app_dir", "--app-dir", options->app_dir },
 		      { "workers", "--workers", options->workers },
-		      { "python", "--python", options->python } };
+		      { "python", "--python", options->python },
+		      { "serve_fastapi_imports", "--serve-fastapi-imports",
+		        options->serve_fastapi_imports } };
 	int err;
 
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)

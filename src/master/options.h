@@ -34,6 +34,7 @@ struct fr_options {
 	const char *explain; /* "GET /users/3" */
 	/* Overrides of keys, in their order. */
 	const char *app, *app_dir, *python, *workers;
+	const char *serve_fastapi_imports; /* "true" if given */
 	const char *listen[FR_MAX_LISTEN];
 	size_t nlisten;
 };

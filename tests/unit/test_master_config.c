@@ -73,6 +73,7 @@ static void test_reads(void **state)
 		"// first\n{\n  /* é\n*/ \"app\": \"main:app\", // {\n"
 		"  \"listen\": [\"127.0.0.1:1\", \"[::1]:2\", \"unix:x\"],\n"
 		"  \"workers\": 3, \"threads\": 7, \"sync_handlers\": \"inline\",\n"
+		"  \"serve_fastapi_imports\": true,\n"
 		"  \"limits\": {\"uri\": 100, \"body\": \"2M\", \"headers\": 5},\n"
 		"  \"timeouts\": {\"idle\": 2.5, \"start\": \"1500ms\", \"drain\": \"5m\"},\n"
 		"  \"log\": {\"level\": \"error\", \"file\": \"a//b\"}\n}\n";
@@ -95,6 +96,7 @@ static void test_reads(void **state)
 	assert_int_equal(config.workers, 3);
 	assert_int_equal(config.threads, 7);
 	assert_int_equal(config.sync_handlers, FR_SYNC_INLINE);
+	assert_int_equal(config.serve_fastapi_imports, 1);
 	assert_int_equal(config.limits.uri, 100);
 	assert_int_equal(config.limits.body, 2 << 20);
 	assert_int_equal(config.limits.headers, 5);
@@ -118,6 +120,7 @@ static void test_defaults(void **state)
 	assert_string_equal(config.listen[0], "127.0.0.1:8000");
 	assert_in_range(config.workers, 1, 256);
 	assert_int_equal(config.limits.body, 16 << 20);
+	assert_int_equal(config.serve_fastapi_imports, 0);
 	assert_true(config.timeouts.header == 10);
 	assert_non_null(config.app_dir);
 	assert_null(config.app);
@@ -190,6 +193,8 @@ static void test_values(void **state)
 	fails("{\"workers\": \"4\"}", "1:13", "or \"auto\"");
 	fails("{\"workers\": null}", "1:13", "found null");
 	fails("{\"threads\": true}", "1:13", "found true");
+	fails("{\"serve_fastapi_imports\": \"true\"}", "1:27", "expected true or false");
+	fails("{\"serve_fastapi_imports\": 1}", "1:27", "expected true or false");
 	fails("{\"limits\": {\"body\": \"16X\"}}", "1:21", "found \"16X\" for \"limits.body\"");
 	fails("{\"limits\": {\"body\": \"16\"}}", "1:21", "size such as");
 	fails("{\"limits\": {\"body\": -1}}", "1:21", "from 0 to 64G");
@@ -236,7 +241,8 @@ static void test_no_file(void **state)
 static void test_round_trip(void **state)
 {
 	static const char text[] =
-		"{\"app\": \"m\\u00e9:a\", \"workers\": 2, \"listen\": [\"a:1\", \"b:2\"],"
+		"{\"app\": \"m\\u00e9:a\", \"serve_fastapi_imports\": true, \"workers\": 2, "
+	        "\"listen\": [\"a:1\", \"b:2\"],"
 		"\"limits\": {\"body\": 1234567, \"uri\": 2048},"
 		"\"timeouts\": {\"idle\": 0.25, \"write\": 90}, \"log\": {\"level\": \"debug\"}}";
 	struct fr_config config;
@@ -252,6 +258,7 @@ static void test_round_trip(void **state)
 	fclose(out);
 	fr_config_fini(&config);
 	assert_non_null(strstr(first, "\"body\": 1234567"));
+	assert_non_null(strstr(first, "\"serve_fastapi_imports\": true"));
 	assert_non_null(strstr(first, "\"uri\": \"2K\""));
 	assert_non_null(strstr(first, "\"idle\": \"250ms\""));
 	assert_non_null(strstr(first, "// not set: user\n"));
