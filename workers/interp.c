@@ -106,10 +106,10 @@ int fr_interp_find(const char *python, char ret[FR_INTERP_PATH], struct fr_diag 
 	return 0;
 }
 
-/* What `program` prints about itself: its version, as "3.11". */
+/* What `program` prints about itself: its version, as "3.11.2". */
 static int ask_version(const char *program, char *ret, size_t size)
 {
-	static char code[] = "import sys;sys.stdout.write('%d.%d' % sys.version_info[:2])";
+	static char code[] = "import sys;sys.stdout.write('%d.%d.%d' % sys.version_info[:3])";
 	char *const argv[] = { (char *)program, "-I", "-S", "-c", code, NULL };
 	size_t have = 0;
 	int fds[2], status;
@@ -145,13 +145,15 @@ static int check_version(const char *program, struct fr_diag *diag)
 {
 	char own[16], version[16];
 
-	snprintf(own, sizeof(own), "%d.%d", PY_MAJOR_VERSION, PY_MINOR_VERSION);
+	/* The library's own: it may be newer than the headers, after a security update. */
+	snprintf(own, sizeof(own), "%.*s", (int)strspn(Py_GetVersion(), "0123456789."),
+	         Py_GetVersion());
 	if (ask_version(program, version, sizeof(version)) < 0)
 		return fr_diag_set(diag, FR_EINVAL, "python",
 		                   "%s does not run as a Python interpreter", program);
 	if (strcmp(own, version) != 0)
 		return fr_diag_set(diag, FR_EINVAL, "python",
-		                   "%s is Python %s, but this fastrapid was built for Python %s: "
+		                   "%s is Python %s, but this fastrapid runs Python %s: "
 		                   "build it with PYTHON=%s, or configure a Python %s",
 		                   program, version, own, program, own);
 	return 0;

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,9 @@ import pytest
 from harness import HELLO, TOP
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+OWN = platform.python_version()  # the interpreter that the server was built for runs the tests
+PATCH = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro + 1}"
 
 
 def refuses(run: Run, folder: Path, text: str, message: str) -> None:
@@ -188,11 +193,12 @@ def test_what_an_import_prints_is_no_output(fastrapid: Run, tmp_path: Path) -> N
     assert "hi there" in done.stderr
 
 
-def test_python_of_another_version(fastrapid: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["3.9.2", PATCH])
+def test_python_of_another_version(fastrapid: Run, tmp_path: Path, version: str) -> None:
     (tmp_path / "main.py").write_text(HELLO)
     other = tmp_path / "python"
-    other.write_text("#!/bin/sh\nprintf 3.9\n")
+    other.write_text(f"#!/bin/sh\nprintf {version}\n")
     other.chmod(0o755)
     done = fastrapid("-t", "--app", "main:app", "--python", str(other))
     assert done.returncode == 1
-    assert "is Python 3.9, but this fastrapid was built for Python 3." in done.stderr
+    assert f"is Python {version}, but this fastrapid runs Python {OWN}: " in done.stderr
