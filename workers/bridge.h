@@ -9,15 +9,14 @@
 
 #include "workers/socket.h"
 
-#define FR_BRIDGE_NAMES(X)                                                                         \
-	X(type)                                                                                    \
-	X(asgi)                                                                                    \
-	X(http_version)                                                                            \
-	X(server) X(client) X(scheme) X(method) X(root_path) X(path) X(raw_path) X(query_string)   \
-		X(headers) X(state) X(http) X(version) X(spec_version) X(status) X(body)           \
-			X(more_body) X(create_future) X(throw) X(close) X(websocket) X(ws)         \
-				X(subprotocols) X(subprotocol) X(extensions) X(text) X(bytes)      \
-					X(code) X(reason)
+/* clang-format off */
+#define FR_BRIDGE_NAMES(X) \
+	X(type) X(asgi) X(http_version) X(server) X(client) X(scheme) X(method) X(root_path) \
+	X(path) X(raw_path) X(query_string) X(headers) X(state) X(http) X(version) \
+	X(spec_version) X(status) X(body) X(more_body) X(create_future) X(throw) X(close) \
+	X(websocket) X(ws) X(subprotocols) X(subprotocol) X(extensions) X(text) X(bytes) \
+	X(code) X(reason)
+/* clang-format on */
 
 /* Versions, and the types of messages. */
 /* clang-format off */

@@ -274,7 +274,7 @@ static void on_orphan(int signo)
 
 	(void)signo;
 	signal(SIGALRM, SIG_DFL);
-	setitimer(ITIMER_REAL, &limit, NULL);
+	setitimer(ITIMER_REAL, &limit, NULL); /* NOLINT(bugprone-signal-handler): a system call */
 }
 
 /* What the fork left of the master's ways with signals. */

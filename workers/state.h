@@ -12,28 +12,20 @@
 #include "workers/python.h"
 
 /* Interned strings: field of struct fr_names. */
-#define FR_NAMES(X)                                                                                \
-	X(app)                                                                                     \
-	X(background)                                                                              \
-	X(body)                                                                                    \
-	X(body_iterator)                                                                           \
-	X(close)                                                                                   \
-	X(debug) X(_fallback) X(fastapi) X(_traced) X(_traced_asgi) X(effective_route_context) X(  \
-		dependency_overrides) X(doc) X(endpoint) X(from_attributes) X(handle) X(headers)   \
-		X(limiter) X(loads) X(matches) X(more_body) X(method) X(middleware_stack) X(       \
-			match) X(original_route) X(path) X(path_params) X(param_convertors)        \
-			X(raw_headers) X(root_path) X(route) X(router) X(scope) X(send) X(         \
-				shield) X(status) X(status_code) X(throw) X(to_json) X(to_python)  \
-				X(type) X(validate_json) X(validate_python) X(value) X(            \
-					user_middleware) X(_body) X(_json) X(_manifest)            \
-					X(_program) X(_overridden) X(_routes_version) X(           \
-						_lifespan_asgi) X(_python_asgi) X(__aexit__)       \
-						X(__call__) X(__enter__) X(__exit__) X(getlist)    \
-							X(get) X(groupdict) X(convert) X(injected) \
-								X(stack) X(athrow) X(aclose) X(    \
-									query_string)              \
-									X(build_middleware_stack)  \
-										X(url)
+/* clang-format off */
+#define FR_NAMES(X) \
+	X(app) X(background) X(body) X(body_iterator) X(close) X(debug) X(_fallback) X(fastapi) \
+	X(_traced) X(_traced_asgi) X(effective_route_context) X(dependency_overrides) X(doc) \
+	X(endpoint) X(from_attributes) X(handle) X(headers) X(limiter) X(loads) X(matches) \
+	X(more_body) X(method) X(middleware_stack) X(match) X(original_route) X(path) \
+	X(path_params) X(param_convertors) X(raw_headers) X(root_path) X(route) X(router) \
+	X(scope) X(send) X(shield) X(status) X(status_code) X(throw) X(to_json) X(to_python) \
+	X(type) X(validate_json) X(validate_python) X(value) X(user_middleware) X(_body) \
+	X(_json) X(_manifest) X(_program) X(_overridden) X(_routes_version) X(_lifespan_asgi) \
+	X(_python_asgi) X(__aexit__) X(__call__) X(__enter__) X(__exit__) X(getlist) X(get) \
+	X(groupdict) X(convert) X(injected) X(stack) X(athrow) X(aclose) X(query_string) \
+	X(build_middleware_stack) X(url)
+/* clang-format on */
 
 struct fr_names {
 #define X(n) PyObject *n;
@@ -42,48 +34,50 @@ struct fr_names {
 };
 
 /* Objects that are looked up once: field, module, attribute path. */
-#define FR_IMPORTS(X)                                                                              \
-	X(response_type, "starlette.responses", "Response")                                        \
-	X(response_call, "starlette.responses", "Response.__call__")                               \
-	X(request_type, "starlette.requests", "Request")                                           \
-	X(query_params, "starlette.datastructures", "QueryParams")                                 \
-	X(headers_type, "starlette.datastructures", "Headers")                                     \
-	X(client_disconnect, "starlette.requests", "ClientDisconnect")                             \
-	X(http_exception, "starlette.exceptions", "HTTPException")                                 \
-	X(match_full, "starlette.routing", "Match.FULL")                                           \
-	X(match_none, "starlette.routing", "Match.NONE")                                           \
-	X(cookie_parser, "starlette.requests", "cookie_parser")                                    \
-	X(background_tasks, "fastrapi.background", "BackgroundTasks")                              \
-	X(security_scopes, "fastrapi.security", "SecurityScopes")                                  \
-	X(fastapi_error, "fastrapi.exceptions", "FastAPIError")                                    \
-	X(validation_error, "pydantic_core", "ValidationError")                                    \
-	X(json_module, "json", "")                                                                 \
-	X(checkpoint, "anyio.lowlevel", "checkpoint_if_cancelled")                                 \
-	X(deepcopy, "copy", "deepcopy")                                                            \
-	X(run_sync, "anyio.to_thread", "run_sync")                                                 \
-	X(capacity_limiter, "anyio", "CapacityLimiter")                                            \
-	X(cancel_scope, "anyio", "CancelScope")                                                    \
-	X(get_running_loop, "asyncio.events", "_get_running_loop")                                 \
-	X(set_running_loop, "asyncio.events", "_set_running_loop")                                 \
-	X(redirect_response, "starlette.responses", "RedirectResponse")                            \
-	X(url_type, "starlette.datastructures", "URL")                                             \
-	X(json_response, "starlette.responses", "JSONResponse")                                    \
-	X(exit_stack, "contextlib", "AsyncExitStack")                                              \
-	X(format_exception, "traceback", "format_exception")                                       \
-	X(undefined, "pydantic_core", "PydanticUndefined")                                         \
-	X(jsonable_encoder, "fastrapi.encoders", "jsonable_encoder")                               \
-	X(missing_error, "fastrapi._runtime.errors", "missing_error")                              \
-	X(validation_errors, "fastrapi._runtime.errors", "validation_errors")                      \
-	X(json_decode_error, "fastrapi._runtime.errors", "json_decode_error")                      \
-	X(json_error_type, "json", "JSONDecodeError")                                              \
-	X(body_parse_error, "fastrapi._runtime.errors", "body_parse_error")                        \
-	X(request_error, "fastrapi._runtime.errors", "request_validation_error")                   \
-	X(response_error, "fastrapi._runtime.errors", "response_validation_error")                 \
-	X(find_handler, "fastrapi._runtime.errors", "find_handler")                                \
-	X(handle_exception, "fastrapi._runtime.errors", "handle_exception")                        \
-	X(server_error_response, "fastrapi._runtime.errors", "server_error_response")              \
-	X(limit_body, "fastrapi._runtime.limits", "limit_body")                                    \
+/* clang-format off */
+#define FR_IMPORTS(X) \
+	X(response_type, "starlette.responses", "Response") \
+	X(response_call, "starlette.responses", "Response.__call__") \
+	X(request_type, "starlette.requests", "Request") \
+	X(query_params, "starlette.datastructures", "QueryParams") \
+	X(headers_type, "starlette.datastructures", "Headers") \
+	X(client_disconnect, "starlette.requests", "ClientDisconnect") \
+	X(http_exception, "starlette.exceptions", "HTTPException") \
+	X(match_full, "starlette.routing", "Match.FULL") \
+	X(match_none, "starlette.routing", "Match.NONE") \
+	X(cookie_parser, "starlette.requests", "cookie_parser") \
+	X(background_tasks, "fastrapi.background", "BackgroundTasks") \
+	X(security_scopes, "fastrapi.security", "SecurityScopes") \
+	X(fastapi_error, "fastrapi.exceptions", "FastAPIError") \
+	X(validation_error, "pydantic_core", "ValidationError") \
+	X(json_module, "json", "") \
+	X(checkpoint, "anyio.lowlevel", "checkpoint_if_cancelled") \
+	X(deepcopy, "copy", "deepcopy") \
+	X(run_sync, "anyio.to_thread", "run_sync") \
+	X(capacity_limiter, "anyio", "CapacityLimiter") \
+	X(cancel_scope, "anyio", "CancelScope") \
+	X(get_running_loop, "asyncio.events", "_get_running_loop") \
+	X(set_running_loop, "asyncio.events", "_set_running_loop") \
+	X(redirect_response, "starlette.responses", "RedirectResponse") \
+	X(url_type, "starlette.datastructures", "URL") \
+	X(json_response, "starlette.responses", "JSONResponse") \
+	X(exit_stack, "contextlib", "AsyncExitStack") \
+	X(format_exception, "traceback", "format_exception") \
+	X(undefined, "pydantic_core", "PydanticUndefined") \
+	X(jsonable_encoder, "fastrapi.encoders", "jsonable_encoder") \
+	X(missing_error, "fastrapi._runtime.errors", "missing_error") \
+	X(validation_errors, "fastrapi._runtime.errors", "validation_errors") \
+	X(json_decode_error, "fastrapi._runtime.errors", "json_decode_error") \
+	X(json_error_type, "json", "JSONDecodeError") \
+	X(body_parse_error, "fastrapi._runtime.errors", "body_parse_error") \
+	X(request_error, "fastrapi._runtime.errors", "request_validation_error") \
+	X(response_error, "fastrapi._runtime.errors", "response_validation_error") \
+	X(find_handler, "fastrapi._runtime.errors", "find_handler") \
+	X(handle_exception, "fastrapi._runtime.errors", "handle_exception") \
+	X(server_error_response, "fastrapi._runtime.errors", "server_error_response") \
+	X(limit_body, "fastrapi._runtime.limits", "limit_body") \
 	X(parse_form, "fastrapi._runtime.forms", "parse_form")
+/* clang-format on */
 
 enum fr_import {
 #define X(field, module, attr) FR_I_##field,

@@ -30,6 +30,16 @@ static void forget(struct fr_control_client *client)
 	free(client);
 }
 
+static void forget_all(struct fr_control *control)
+{
+	struct fr_control_client *client, *next;
+
+	for (client = control->clients; client; client = next) {
+		next = client->next;
+		forget(client);
+	}
+}
+
 void fr_control_answer(struct fr_control_client *client, bool done, const char *text)
 {
 	size_t len = strlen(text), max = MAX_ANSWER - 1;
@@ -169,8 +179,7 @@ void fr_control_move(struct fr_control *to, struct fr_control *from)
 		return;
 	ev_io_stop(from->loop, &from->io);
 	ev_timer_stop(from->loop, &from->pause);
-	while (from->clients)
-		forget(from->clients); /* who came before it was in force asks again */
+	forget_all(from); /* who came before it was in force asks again */
 	to->loop = from->loop;
 	to->on_command = from->on_command;
 	to->data = from->data;
@@ -183,8 +192,7 @@ void fr_control_move(struct fr_control *to, struct fr_control *from)
 
 void fr_control_close(struct fr_control *control)
 {
-	while (control->clients)
-		forget(control->clients);
+	forget_all(control);
 	stop_listening(control);
 }
 

@@ -132,7 +132,7 @@ int fr_unix_open(const char *path, mode_t mode, const char *name, int *ret_fd, s
 static int open_unix(const char *name, struct fr_listeners *l, struct fr_diag *diag)
 {
 	mode_t mask = umask(0);
-	int fd, err;
+	int fd = -1, err;
 
 	umask(mask);
 	if ((err = fr_unix_open(name + 5, 0666 & ~mask, name, &fd, diag)) < 0)

@@ -442,8 +442,10 @@ void fr_status_free(struct fr_status *s)
 	if (fr_status_listen(s, NULL, &diag) < 0)
 		fr_log(FR_WARNING, "status: %s", diag.message);
 	ev_timer_stop(s->loop, &s->drain);
-	while (s->watches)
-		fr_status_leave(s->watches);
+	for (struct fr_watch *w = s->watches, *next; w; w = next) {
+		next = w->next;
+		fr_status_leave(w);
+	}
 	for (size_t i = 0; i < s->nroutes; i++) {
 		fr_counts_fini(&s->routes[i].counts);
 		free(s->routes[i].methods);

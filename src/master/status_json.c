@@ -49,7 +49,9 @@ static double ms(double us)
 
 static double seconds(uint64_t ns)
 {
-	return (double)(ns / 1000) / 1e6;
+	uint64_t us = ns / 1000;
+
+	return (double)us / 1e6;
 }
 
 static double rounded(double s)

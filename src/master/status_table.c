@@ -31,19 +31,18 @@ static const cJSON *sub(const cJSON *o, const char *name)
 static int head(struct fr_buf *out, const cJSON *s)
 {
 	const cJSON *reload = sub(s, "reload"), *restarts = sub(s, "restarts"), *cause;
-	double up = num(s, "uptime");
+	long up = (long)num(s, "uptime"), hours = up / 3600;
 	int err;
 
 	err = fr_buf_printf(
 		out,
-		"fastrapid %s, pid %.0f, up %.0f:%02d:%02d, generation %.0f\n"
+		"fastrapid %s, pid %.0f, up %ld:%02ld:%02ld, generation %.0f\n"
 		"%.0f requests, %.0f in flight, %.0f errors, %.0f refused, %.0f connections\n"
 		"%.0f reloads, %.0f failed; %.0f restarts of workers, %.0f requests lost\n",
-		str(s, "version"), num(s, "pid"), (double)((long)up / 3600),
-		(int)((long)up / 60 % 60), (int)((long)up % 60), num(s, "generation"),
-		num(s, "requests"), num(s, "in_flight"), num(s, "errors"), num(s, "refused"),
-		num(s, "connections"), num(reload, "count"), num(reload, "failed"),
-		num(restarts, "total"), num(restarts, "requests_lost"));
+		str(s, "version"), num(s, "pid"), hours, up / 60 % 60, up % 60,
+		num(s, "generation"), num(s, "requests"), num(s, "in_flight"), num(s, "errors"),
+		num(s, "refused"), num(s, "connections"), num(reload, "count"),
+		num(reload, "failed"), num(restarts, "total"), num(restarts, "requests_lost"));
 	cJSON_ArrayForEach(cause, sub(restarts, "by_cause")) if (err == 0) err =
 		fr_buf_printf(out, "  %.0f times a worker %s\n", cause->valuedouble, cause->string);
 	if (err == 0 && cJSON_IsString(sub(reload, "error")))
