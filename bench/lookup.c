@@ -66,7 +66,7 @@ static char *make_manifest(unsigned n, int params)
 		        "\"side\": null, \"methods\": [\"GET\"], \"name\": \"r\", "
 		        "\"endpoint\": \"main.r\", \"file\": \"/srv/app/main.py\", \"line\": 1, "
 		        "\"object\": 0, \"params\": %s, \"status\": 0, \"body\": \"none\", "
-		        "\"strict_content_type\": true, \"max_body\": null, \"fast\": true, "
+		        "\"strict_content_type\": true, \"max_body\": null, "
 		        "\"slots\": 1, \"marks\": 0, \"caches\": 0, \"steps\": [{\"op\": "
 		        "\"endpoint\", \"name\": \"main.r\", \"object\": 0, \"mode\": \"async\", "
 		        "\"slot\": 0}, {\"op\": \"respond\", \"mode\": \"encoder\", \"slot\": 0}]}",

@@ -309,6 +309,7 @@ static void put_step(struct build *b, const struct fr_manifest_step *s, uint32_t
 		.in = (uint8_t)(s->op == FR_OP_BODY || s->op == FR_OP_PYBODY ? FR_IN_BODY : s->in),
 		.fast = (uint8_t)s->fast,
 		.mode = (uint8_t)s->mode,
+		.sync = (uint16_t)s->sync,
 		.flags = (uint16_t)s->flags,
 		.default_mode = (uint16_t)s->default_mode,
 		.slot = (uint16_t)s->slot,

@@ -20,6 +20,7 @@ static const char *const special_words[] = {
 static const char *const fast_words[] = { "", ", str in C", ", int in C" };
 static const char *const default_words[] = { ", required", ", default", ", default (a copy)",
 	                                     ", default from a factory" };
+static const char *const sync_words[] = { "", ": auto", ": inline", ": threads" };
 static const char *const serialize_words[] = { "", "the encoder", "the response model, to JSON",
 	                                       "a response class", "a function" };
 static const char *const body_words[] = { "none", "JSON", "form" };
@@ -111,7 +112,7 @@ static void put_call(FILE *out, const struct fr_image *img, const struct fr_step
 	put_args(out, img, s->args);
 	fprintf(out, ", %s", mode_words[s->mode]);
 	if (s->place != FR_NONE32)
-		fprintf(out, ", placement %" PRIu32, s->place);
+		fprintf(out, ", placement %" PRIu32 "%s", s->place, sync_words[s->sync]);
 	if (s->cache != FR_NONE16)
 		fprintf(out, ", cache %u", s->cache);
 	if (s->mark != FR_NONE16)
@@ -199,8 +200,8 @@ static void put_route(FILE *out, const struct fr_image *img, uint32_t index)
 		fprintf(out, " of at most %" PRIu32 " bytes", r->max_body);
 	if (r->status)
 		fprintf(out, ", status %" PRIu32, r->status);
-	fprintf(out, ", registers: %u slots, %u marks, %u caches%s\n", r->nslots, r->nmarks,
-	        r->ncaches, r->flags & FR_ROUTE_FAST ? ", fast path" : "");
+	fprintf(out, ", registers: %u slots, %u marks, %u caches\n", r->nslots, r->nmarks,
+	        r->ncaches);
 	for (uint32_t i = 0; i < r->params.count; i++) {
 		fputs("  parameter ", out);
 		put_str(out, img, p[i].name);

@@ -106,7 +106,6 @@ struct fr_route {
 };
 
 enum fr_route_flag {
-	FR_ROUTE_FAST = 1, /* nothing to do but call the endpoint and serialize */
 	FR_ROUTE_STRICT_CONTENT_TYPE = 2,
 };
 
@@ -153,6 +152,14 @@ enum fr_in { FR_IN_PATH = 1, FR_IN_QUERY = 2, FR_IN_HEADER = 3, FR_IN_COOKIE = 4
 
 /* Values that C may convert itself because the result is proven equal to Pydantic's. */
 enum fr_fast { FR_FAST_NONE = 0, FR_FAST_STR = 1, FR_FAST_INT = 2 };
+
+/* Where a `def` runs: as the configuration's `sync_handlers` says, or as its route's does. */
+enum fr_step_sync {
+	FR_STEP_SYNC_CONFIGURED = 0,
+	FR_STEP_SYNC_AUTO = 1,
+	FR_STEP_SYNC_INLINE = 2,
+	FR_STEP_SYNC_THREADS = 3
+};
 
 enum fr_mode { FR_MODE_SYNC = 1, FR_MODE_ASYNC = 2, FR_MODE_GEN = 3, FR_MODE_AGEN = 4 };
 
@@ -203,7 +210,7 @@ struct fr_step {
 	uint16_t slot; /* destination; FR_NONE16: the value is dropped */
 	uint16_t mark;
 	uint16_t cache;
-	uint16_t reserved;
+	uint16_t sync; /* enum fr_step_sync; CALL, ENDPOINT */
 	uint32_t jump; /* step number within the route */
 	uint32_t object; /* callable; validator of PARAM, BODY; RESPOND: response validator */
 	uint32_t

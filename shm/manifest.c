@@ -136,7 +136,6 @@ static const struct fr_reader_field route_fields[] = {
 	{ "strict_content_type", FR_T_FLAG, 1, 1, AT(flags), FR_ROUTE_STRICT_CONTENT_TYPE, NULL,
 	  NULL },
 	{ "max_body", FR_T_LIMIT, 1, 1, AT(max_body), UINT32_MAX - 1, NULL, NULL },
-	{ "fast", FR_T_FLAG, 1, 1, AT(flags), FR_ROUTE_FAST, NULL, NULL },
 	{ "slots", FR_T_U32, 1, 1, AT(nslots), FR_MAX_REGISTERS, NULL, NULL },
 	{ "marks", FR_T_U32, 1, 1, AT(nmarks), FR_MAX_REGISTERS, NULL, NULL },
 	{ "caches", FR_T_U32, 1, 1, AT(ncaches), FR_MAX_REGISTERS, NULL, NULL },

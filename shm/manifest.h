@@ -37,7 +37,7 @@ struct fr_manifest_segment {
 };
 
 struct fr_manifest_step {
-	uint32_t op, in, fast, mode, default_mode;
+	uint32_t op, in, fast, mode, sync, default_mode;
 	uint32_t slot, mark, cache; /* FR_NONE16: none */
 	uint32_t jump, object, object2, object3, object4, place;
 	uint32_t flags; /* enum fr_step_flag */

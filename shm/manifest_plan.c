@@ -19,6 +19,7 @@ static const char *const op_names[] = { "mark",     "param",   "pyparam", "body"
 static const char *const in_names[] = { "path", "query", "header", "cookie", NULL };
 static const char *const fast_names[] = { "none", "str", "int", NULL };
 static const char *const mode_names[] = { "sync", "async", "gen", "agen", NULL };
+static const char *const sync_names[] = { "configured", "auto", "inline", "threads", NULL };
 static const char *const what_names[] = { "request",    "connection", "response",
 	                                  "background", "scopes",     NULL };
 static const char *const default_names[] = { "required", "const", "copy", "call", NULL };
@@ -77,6 +78,7 @@ static const struct fr_reader_field step_fields[] = {
 	{ "use_cache", FR_T_FLAG, L, 0, AT(flags), FR_STEP_USE_CACHE, NULL, NULL },
 	{ "function_scope", FR_T_FLAG, L, 0, AT(flags), FR_STEP_FUNCTION_SCOPE, NULL, NULL },
 	{ "place", FR_T_PLACE, L | E, 0, AT(place), 0, NULL, NULL },
+	{ "sync", FR_T_ENUM, L | E, 0, AT(sync), 0, sync_names, NULL },
 };
 
 #undef AT

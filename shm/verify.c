@@ -126,9 +126,12 @@ static int check_values(const struct verifier *v, const struct fr_step *s)
 	if (rc == 0)
 		rc = check_range(v, "flags", s->flags, 0, FR_STEP_VALIDATE_RESPONSE * 2 - 1);
 	if (rc == 0)
+		rc = check_range(v, "sync", s->sync, 0,
+		                 ANY_OF(s->op, OP(FR_OP_CALL) | OP(FR_OP_ENDPOINT))
+		                         ? FR_STEP_SYNC_THREADS
+		                         : 0);
+	if (rc == 0)
 		rc = check_range(v, "default_mode", s->default_mode, 0, FR_DEFAULT_CALL);
-	if (rc == 0 && (s->reserved))
-		rc = bad(v, "reserved", "not 0");
 	return rc;
 }
 

@@ -73,6 +73,8 @@ static void take_place(struct fr_wboard *b, uint32_t index)
 {
 	uint32_t now = b->program->places[index].state, best = now;
 
+	if (b->program->places[index].fixed)
+		return;
 	for (uint32_t w = 0; w < b->board.nworkers && best != FR_PLACED_THREADS; w++) {
 		struct fr_board_place *p = &fr_board_places(&b->board, w)[index];
 		uint32_t state = atomic_load_explicit(&p->state, memory_order_acquire);
@@ -94,7 +96,7 @@ static void take_verdicts(struct fr_wboard *b)
 	for (uint32_t w = 0; w < b->board.nworkers; w++)
 		if (w != b->worker)
 			sum += FR_BOARD_GET(fr_board_slot(&b->board, w)->verdicts);
-	if (sum == b->verdicts || b->program->placement != FR_PLACE_AUTO)
+	if (sum == b->verdicts)
 		return;
 	b->verdicts = sum;
 	for (uint32_t i = 0; i < b->board.nplaces && i < b->program->nplaces; i++)
@@ -209,6 +211,9 @@ void fr_wboard_start(struct fr_wboard *b, struct ev_loop *ev, struct fr_program 
 {
 	mine = b;
 	b->program = program;
+	for (uint32_t i = 0; i < program->nplaces; i++)
+		if (program->places[i].fixed)
+			put_place(b, i);
 	fr_place_on_verdict(on_verdict);
 	fr_error_observe(on_error);
 	ev_init(&b->beat, on_beat);

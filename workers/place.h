@@ -27,6 +27,7 @@ enum fr_place_state { FR_PLACED_PROBATION = 0, FR_PLACED_INLINE = 1, FR_PLACED_T
 
 struct fr_place {
 	uint32_t state; /* enum fr_place_state */
+	bool fixed; /* by the route or the configuration: no run changes it */
 	uint32_t shorts; /* in a row */
 	uint32_t longs;
 	uint32_t probed; /* runs on probation */
@@ -62,6 +63,9 @@ void fr_place_judge(PyObject *thunk);
  * New reference.
  */
 PyObject *fr_place_report(struct fr_program *program);
+
+/* Settles where a callable runs: as mode says, or the program's configuration if none is given. */
+void fr_place_settle(struct fr_program *program, uint32_t place, enum fr_step_sync mode);
 
 /* Called when a record has come to a verdict; for sharing verdicts between workers. */
 typedef void fr_place_verdict_fn(struct fr_program *program, uint32_t place, uint32_t state);

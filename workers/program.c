@@ -325,9 +325,12 @@ struct fr_program *fr_program_new(struct fr_state *state, PyObject *app,
 	for (uint32_t i = 0; i < image->nobjects; i++)
 		p->objects[i] = Py_NewRef(PyList_GET_ITEM(objects, i));
 	const struct fr_step *steps = FR_IMAGE_AT(image, image->steps.off);
-	for (uint32_t i = 0; i < image->steps.count; i++)
+	for (uint32_t i = 0; i < image->steps.count; i++) {
 		if (bind_step(p, &steps[i], &p->bound[i]) < 0)
 			goto fail;
+		if (steps[i].op == FR_OP_CALL || steps[i].op == FR_OP_ENDPOINT)
+			fr_place_settle(p, steps[i].place, steps[i].sync);
+	}
 	struct version v;
 	if (bind_routes(p) < 0 || version_of(state, app, &v) < 0)
 		goto fail;

@@ -389,12 +389,13 @@ static PyMethodDef run_methods[] = {
 
 /* ---- life ---- */
 
-#define FR_RUN_OBJECTS(X)                                                                          \
-	X(inner)                                                                                   \
-	X(value)                                                                                   \
-	X(failed) X(exc) X(errors) X(scope) X(request) X(path_params) X(response) X(background)    \
-		X(query) X(headers) X(cookies) X(body) X(json) X(direct) X(form) X(content)        \
-			X(answer) X(thunk) X(shield) X(thread_scope) X(exiting) X(exc_tb) X(match)
+/* clang-format off */
+#define FR_RUN_OBJECTS(X) \
+	X(inner) X(value) X(failed) X(exc) X(errors) X(scope) X(request) X(path_params) \
+	X(response) X(background) X(query) X(headers) X(cookies) X(body) X(json) X(direct) \
+	X(form) X(content) X(answer) X(thunk) X(shield) X(thread_scope) X(exiting) X(exc_tb) \
+	X(match)
+/* clang-format on */
 
 static int run_traverse(PyObject *self, visitproc visit, void *arg)
 {
@@ -527,9 +528,8 @@ bool fr_run_needs_task(struct fr_run *run)
 			continue;
 		if (step->mode == FR_MODE_ASYNC || step->mode == FR_MODE_AGEN)
 			return true;
-		if (run->program->placement != FR_PLACE_INLINE &&
-		    (step->place >= run->program->nplaces ||
-		     run->program->places[step->place].state != FR_PLACED_INLINE))
+		if (step->place >= run->program->nplaces ||
+		    run->program->places[step->place].state != FR_PLACED_INLINE)
 			return true;
 	}
 	return false;

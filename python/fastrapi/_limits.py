@@ -1,6 +1,6 @@
-"""Limits on bodies and forms that an application, a router or a route may set."""
+"""What an application, a router or a route may set for the server: limits, and where `def` runs."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, NonNegativeInt, TypeAdapter, with_config
 from typing_extensions import TypedDict
@@ -30,6 +30,15 @@ def check_max_body_size(size: int | None) -> None:
         return
     if isinstance(size, bool) or not isinstance(size, int) or size < 0:
         raise ValueError("max_body_size must be a non-negative integer or None")
+
+
+# As the server's configuration key of that name (docs/def-placement.md).
+SyncHandlers = Literal["auto", "inline", "threads"]
+
+
+def check_sync_handlers(mode: SyncHandlers | None) -> None:
+    if mode is not None and mode not in get_args(SyncHandlers):
+        raise ValueError(f"sync_handlers must be 'auto', 'inline', 'threads' or None, not {mode!r}")
 
 
 def first_limit(*limits: int | None) -> int | None:

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
 from . import params
-from ._limits import FormLimits
+from ._limits import FormLimits, SyncHandlers
 from ._signature import Options
 from .datastructures import Default, DefaultPlaceholder
 from .types import IncEx
@@ -46,6 +46,7 @@ class OperationOptions(TypedDict, total=False):
     strict_content_type: bool | DefaultPlaceholder
     max_body_size: int | None
     form_limits: FormLimits | None
+    sync_handlers: SyncHandlers | None
 
 
 OPERATION = Options(
@@ -79,6 +80,7 @@ OPERATION = Options(
         "strict_content_type": Default(True),
         "max_body_size": None,
         "form_limits": None,
+        "sync_handlers": None,
     },
 )
 
@@ -126,6 +128,8 @@ def verb_doc(verb: str) -> str:
     `status_code` and `response_class` set the answer's status and kind;
     `dependencies` are run without handing over a result; the
     `response_model_*` options choose what of the returned model is sent;
+    `sync_handlers` ("auto", "inline" or "threads") says where the `def`
+    functions of this route run, in place of the server's configuration.
     `tags`, `summary`, `description`, `responses`, `operation_id`,
     `include_in_schema` and the like concern the documentation.
     """

@@ -5,8 +5,11 @@ from collections.abc import Callable, Sequence
 from enum import Enum, IntEnum
 from typing import Any
 
-from starlette.responses import Response
-from starlette.routing import BaseRoute, compile_path, get_name
+from starlette._utils import get_route_path
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Match, compile_path, get_name
+from starlette.types import Receive, Scope, Send
 
 from . import params
 from ._compile.annotations import lenient_issubclass
@@ -20,7 +23,7 @@ from ._compile.dependant import (
     is_any_generator,
 )
 from ._compile.fields import ModelField
-from ._limits import FormLimits, check_max_body_size, checked_form_limits
+from ._limits import FormLimits, SyncHandlers, check_max_body_size, check_sync_handlers, checked_form_limits
 from .datastructures import DefaultPlaceholder
 from .sse import EventSourceResponse, ServerSentEvent
 from .types import IncEx
@@ -100,6 +103,7 @@ class RouteState:
     strict_content_type: bool | DefaultPlaceholder
     max_body_size: int | None
     form_limits: FormLimits
+    sync_handlers: SyncHandlers | None
     tags: list[str | Enum]
     responses: dict[int | str, dict[str, Any]]
     status_code: int | None
@@ -155,6 +159,7 @@ class RouteState:
         name, methods = plain.pop("name"), plain.pop("methods")
         description, status_code = plain.pop("description"), plain.pop("status_code")
         check_max_body_size(plain["max_body_size"])
+        check_sync_handlers(plain["sync_handlers"])
         self.form_limits = checked_form_limits(plain.pop("form_limits", None))
         self.tags = plain.pop("tags") or []
         self.responses = plain.pop("responses") or {}
@@ -213,3 +218,33 @@ class RouteState:
 
     def _out_field(self, prefix: str, type_: Any) -> ModelField:
         return create_model_field(name=prefix + self.unique_id, type_=type_, mode="serialization")
+
+
+def match_route(route: RouteState, scope: Scope) -> tuple[Match, Scope]:
+    """Match a request's path and method, as Starlette's routes do."""
+    if scope["type"] != "http":
+        return Match.NONE, {}
+    found = route.path_regex.match(get_route_path(scope))
+    if not found:
+        return Match.NONE, {}
+    convertors = route.param_convertors
+    own = {name: convertors[name].convert(text) for name, text in found.groupdict().items()}
+    child_scope = {
+        "endpoint": route.endpoint,
+        "path_params": {**scope.get("path_params", {}), **own},
+        "route": route.original_route,
+    }
+    allowed = not route.methods or scope["method"] in route.methods
+    return (Match.FULL if allowed else Match.PARTIAL), child_scope
+
+
+async def refuse_method(route: RouteState, scope: Scope, receive: Receive, send: Send) -> bool:
+    """Answer 405 if the route does not take the request's method."""
+    if not route.methods or scope["method"] in route.methods:
+        return False
+    headers = {"Allow": ", ".join(route.methods)}
+    if "app" in scope:
+        raise HTTPException(status_code=405, headers=headers)
+    response = PlainTextResponse("Method Not Allowed", status_code=405, headers=headers)
+    await response(scope, receive, send)
+    return True

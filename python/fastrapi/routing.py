@@ -12,10 +12,8 @@ from enum import Enum
 from typing import Any, Literal, Protocol, Unpack
 
 from starlette import routing
-from starlette._utils import get_route_path
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, compile_path, get_name
 from starlette.routing import Mount as Mount
 from starlette.routing import NoMatchFound as NoMatchFound
@@ -28,7 +26,14 @@ from ._contexts import iter_route_contexts as iter_route_contexts
 from ._frontend import Frontend, FrontendFiles, Frontends, check_path, wants_check
 from ._include import IncludeContext, IncludedRouter, effective_routes
 from ._lifespan import as_lifespan, call_handler, merged_lifespan
-from ._limits import FormLimits, check_max_body_size, checked_form_limits, first_limit
+from ._limits import (
+    FormLimits,
+    SyncHandlers,
+    check_max_body_size,
+    check_sync_handlers,
+    checked_form_limits,
+    first_limit,
+)
 from ._list import RouteList
 from ._operation import (
     ADD_ROUTE_NAMES,
@@ -42,7 +47,7 @@ from ._operation import (
     OperationOptions,
     verb_doc,
 )
-from ._route import RouteState, build_dependant, note_place
+from ._route import RouteState, build_dependant, match_route, note_place, refuse_method
 from ._runtime.hooks import SolvedDependency as SolvedDependency
 from ._runtime.hooks import get_request_handler as get_request_handler
 from ._runtime.hooks import get_websocket_app as get_websocket_app
@@ -56,36 +61,6 @@ from .types import DecoratedCallable
 from .utils import generate_unique_id, get_value_or_default
 
 Decorator = Callable[[DecoratedCallable], DecoratedCallable]
-
-
-def match_route(route: RouteState, scope: Scope) -> tuple[Match, Scope]:
-    """Match a request's path and method, as Starlette's routes do."""
-    if scope["type"] != "http":
-        return Match.NONE, {}
-    found = route.path_regex.match(get_route_path(scope))
-    if not found:
-        return Match.NONE, {}
-    convertors = route.param_convertors
-    own = {name: convertors[name].convert(text) for name, text in found.groupdict().items()}
-    child_scope = {
-        "endpoint": route.endpoint,
-        "path_params": {**scope.get("path_params", {}), **own},
-        "route": route.original_route,
-    }
-    allowed = not route.methods or scope["method"] in route.methods
-    return (Match.FULL if allowed else Match.PARTIAL), child_scope
-
-
-async def refuse_method(route: RouteState, scope: Scope, receive: Receive, send: Send) -> bool:
-    """Answer 405 if the route does not take the request's method."""
-    if not route.methods or scope["method"] in route.methods:
-        return False
-    headers = {"Allow": ", ".join(route.methods)}
-    if "app" in scope:
-        raise HTTPException(status_code=405, headers=headers)
-    response = PlainTextResponse("Method Not Allowed", status_code=405, headers=headers)
-    await response(scope, receive, send)
-    return True
 
 
 class APIRoute(RouteState, routing.Route):  # type: ignore[misc]
@@ -171,6 +146,7 @@ _COPIED = (
     "response_model_exclude_defaults",
     "response_model_exclude_none",
     "openapi_extra",
+    "sync_handlers",
 )
 
 
@@ -321,8 +297,10 @@ class APIRouter(routing.Router):
         strict_content_type: bool = Default(True),
         max_body_size: int | None = None,
         form_limits: FormLimits | None = None,
+        sync_handlers: SyncHandlers | None = None,
     ) -> None:
         check_max_body_size(max_body_size)
+        check_sync_handlers(sync_handlers)
         self._routes_version = 0
         self._parents: list[_Watcher] = []
         self.on_startup: list[Callable[[], Any]] = list(on_startup or [])
@@ -350,6 +328,7 @@ class APIRouter(routing.Router):
         self.form_limits = checked_form_limits(form_limits)
         self.strict_content_type = strict_content_type
         self.max_body_size = max_body_size
+        self.sync_handlers = sync_handlers
 
         self._frontends: list[Frontend] = []
         self._fallback_made: tuple[int, Frontends] | None = None
@@ -416,9 +395,11 @@ class APIRouter(routing.Router):
             given[name] = get_value_or_default(given[name], default)
         given["max_body_size"] = first_limit(given["max_body_size"], self.max_body_size)
         given["dependency_overrides_provider"] = self.dependency_overrides_provider
-        if given["form_limits"] is None:
-            # A route class of the application's may not know this option.
-            del given["form_limits"]
+        given["sync_handlers"] = given["sync_handlers"] or self.sync_handlers
+        for name in ("form_limits", "sync_handlers"):
+            # A route class of the application's may not know these options.
+            if given[name] is None:
+                del given[name]
         self.routes.append(route_class(self.prefix + path, endpoint=endpoint, **given))
 
     @spelled(OPERATION, API_ROUTE_NAMES, fill=True)

@@ -183,6 +183,33 @@ def test_context_and_loop(mode: str) -> None:
     assert asyncio.run(calls(app, "/loop", 1)) == [False]
 
 
+@pytest.mark.parametrize("configured", ["auto", "inline", "threads"])
+def test_the_route_goes_before_the_configuration(configured: str) -> None:
+    _fastrapid.set_sync_handlers(configured)
+    app = FastrAPI()
+    ident = threading.get_ident
+
+    def shared() -> int:
+        return ident()
+
+    @app.get("/inline", sync_handlers="inline")
+    def inline(a: int = Depends(shared)) -> list[int]:
+        return [a, ident()]
+
+    @app.get("/threads", sync_handlers="threads")
+    def threads(a: int = Depends(shared)) -> list[int]:
+        return [a, ident()]
+
+    loop_thread = ident()
+    for first, second in asyncio.run(calls(app, "/inline", 20)):
+        assert first == second == loop_thread
+    for first, second in asyncio.run(calls(app, "/threads", 20)):
+        assert loop_thread not in (first, second)
+    found = placements(app)
+    assert (found["inline"]["state"], found["threads"]["state"]) == ("inline", "threads")
+    assert {found[name]["why"] for name in ("inline", "threads")} == {"as its route says"}
+
+
 @pytest.mark.parametrize("mode", ["auto", "inline", "threads"])
 def test_stop_iteration(mode: str) -> None:
     _fastrapid.set_sync_handlers(mode)

@@ -69,7 +69,7 @@ def step_of(route: dict[str, Any], op: str, name: str | None = None) -> dict[str
     return dict(found[0])
 
 
-def test_an_endpoint_without_parameters_is_fast() -> None:
+def test_an_endpoint_without_parameters_has_two_steps() -> None:
     app = application()
 
     @app.get("/")
@@ -78,13 +78,56 @@ def test_an_endpoint_without_parameters_is_fast() -> None:
     route, objects = only(app)
     assert route["kind"] == "plan"
     assert route["pattern"] == [["lit", ""]]
-    assert route["fast"] is True
     assert ops(route) == ["endpoint", "respond"]
     endpoint, respond = route["steps"]
     assert objects[endpoint["object"]] is home
     assert (endpoint["mode"], endpoint["place"]) == ("sync", 0)
     assert respond["mode"] == "encoder"
     assert objects[route["object"]] is app.routes[0]
+
+
+def test_where_the_functions_of_a_route_run() -> None:
+    app = application()
+    router = APIRouter(sync_handlers="inline")
+
+    def shared() -> None: ...
+
+    @app.get("/configured")
+    def configured(a: None = Depends(shared)) -> None: ...
+
+    @app.get("/threads", sync_handlers="threads")
+    def threads(a: None = Depends(shared)) -> None: ...
+
+    @router.get("/inline")
+    def inline(a: None = Depends(shared)) -> None: ...
+
+    @router.get("/auto", sync_handlers="auto")
+    def auto() -> None: ...
+
+    @router.get("/async")
+    async def neither() -> None: ...
+
+    app.include_router(router)
+    routes, _ = routes_of(app)
+    found = [
+        [(step.get("sync"), step.get("place")) for step in route["steps"] if step["op"] in ("call", "endpoint")]
+        for route in routes
+    ]
+    assert found == [
+        [(None, 0), (None, 1)],
+        [("threads", 2), ("threads", 3)],
+        [("inline", 4), ("inline", 5)],
+        [("auto", 6)],
+        [(None, None)],
+    ]
+
+
+def test_sync_handlers_are_checked() -> None:
+    app = application()
+    with pytest.raises(ValueError, match="sync_handlers must be 'auto', 'inline', 'threads' or None, not 'fast'"):
+        app.get("/", sync_handlers="fast")(lambda: None)
+    with pytest.raises(ValueError, match="sync_handlers must be"):
+        APIRouter(sync_handlers="fast")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -366,7 +409,6 @@ def test_responses() -> None:
     assert objects[respond[1]["object2"]] is HTMLResponse
     assert routes[1]["status"] == 202
     assert respond[0]["validate"] is True
-    assert routes[0]["fast"] is True
     assert routes[4]["steps"][0]["mode"] == "gen"
 
 

@@ -91,7 +91,9 @@ static void test_plan(void **state)
 	assert_found("routes[0].steps[2].mode", steps[2].mode = 5);
 	assert_found("routes[0].steps[2].object", steps[2].object = FR_NONE32);
 	assert_found("routes[0].steps[2].place", steps[2].place = 2);
+	assert_found("routes[0].steps[2].sync", steps[2].sync = 4);
 	assert_found("routes[0].steps[3].in", steps[3].in = FR_IN_BODY);
+	assert_found("routes[0].steps[3].sync", steps[3].sync = 1);
 	assert_found("routes[0].steps[3].fast", steps[3].fast = 3);
 	assert_found("routes[0].steps[3].object3", steps[3].object3 = 13);
 	assert_found("routes[0].steps[4].object2", steps[4].object2 = FR_NONE32);

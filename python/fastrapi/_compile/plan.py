@@ -49,17 +49,18 @@ class Objects:
 
 
 class Places:
-    """One number for each callable that may run in a thread."""
+    """One number for each callable that may run in a thread, and each way that routes ask for."""
 
     def __init__(self) -> None:
-        self._numbers: dict[int, int] = {}
+        self._numbers: dict[tuple[int, str | None], int] = {}
         self._kept: list[Any] = []
 
-    def of(self, call: Any) -> int:
-        if id(call) not in self._numbers:
-            self._numbers[id(call)] = len(self._kept)
+    def of(self, call: Any, mode: str | None) -> int:
+        key = id(call), mode
+        if key not in self._numbers:
+            self._numbers[key] = len(self._kept)
             self._kept.append(call)
-        return self._numbers[id(call)]
+        return self._numbers[key]
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -142,7 +143,6 @@ class Planner:
         dependant = self.route.dependant
         call: Any = dependant.call
         args = self._inputs(dependant, "")
-        simple = not self.steps
         mode = mode_of(call)
         slot = self._slot()
         step: Step = {
@@ -153,12 +153,9 @@ class Planner:
             "args": args,
             "slot": slot,
         }
-        if mode in ("sync", "gen"):
-            step["place"] = self.places.of(call)
+        self._place(step, call)
         self.steps.append(step)
-        respond = self._respond(slot)
-        self.steps.append(respond)
-        self.fast = simple and self.body == "none" and respond["mode"] in ("encoder", "field_json")
+        self.steps.append(self._respond(slot))
         return self.steps
 
     def _inputs(self, dependant: Dependant, where: str) -> Slots:
@@ -235,9 +232,16 @@ class Planner:
             "use_cache": sub.use_cache,
             "function_scope": is_any_generator(call) and sub.scope == "function",
         }
-        if mode in ("sync", "gen"):
-            step["place"] = self.places.of(call)
+        self._place(step, call)
         self.steps.append(step)
+
+    def _place(self, step: Step, call: Any) -> None:
+        """Say where a call may run that has no coroutine."""
+        if step["mode"] not in ("sync", "gen"):
+            return
+        step["place"] = self.places.of(call, self.route.sync_handlers)
+        if self.route.sync_handlers is not None:
+            step["sync"] = self.route.sync_handlers
 
     # ---- parameters ----
 
