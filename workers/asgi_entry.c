@@ -73,7 +73,13 @@ static PyObject *get_asyncio_mark(PyObject *Py_UNUSED(self), void *Py_UNUSED(clo
 
 static PyObject *get_inspect_mark(PyObject *Py_UNUSED(self), void *Py_UNUSED(closure))
 {
-	return marker("inspect", "_is_coroutine_mark");
+	PyObject *mark = marker("inspect", "_is_coroutine_mark");
+	/* In Python 3.12 it has the attribute's own name. */
+	if (!mark && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+		PyErr_Clear();
+		mark = marker("inspect", "_is_coroutine_marker");
+	}
+	return mark;
 }
 
 static PyObject *get_call_name(PyObject *Py_UNUSED(self), void *Py_UNUSED(closure))
