@@ -8,14 +8,7 @@
 #include <string.h>
 
 #include "http/parse.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(what)                                                                                \
-	do {                                                                                       \
-		if (!(what))                                                                       \
-			abort();                                                                   \
-	} while (0)
+#include "tests/fuzz/check.h"
 
 static const struct fr_parse_limits limits = {
 	.uri = 100,

@@ -9,14 +9,7 @@
 #include <string.h>
 
 #include "http/parse.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(what)                                                                                \
-	do {                                                                                       \
-		if (!(what))                                                                       \
-			abort();                                                                   \
-	} while (0)
+#include "tests/fuzz/check.h"
 
 #define FIELDS 20
 

@@ -11,6 +11,7 @@
 #include "shm/builder.h"
 #include "shm/route.h"
 #include "shm/verify.h"
+#include "tests/fuzz/check.h"
 #include "tests/unit/manifests.h"
 
 static int side_says_no(void *arg, const struct fr_side *side, const char *path, size_t len)
@@ -42,8 +43,6 @@ static void look_up(const struct fr_image *image)
 		fr_route_redirect(image, paths[i], len, NULL, NULL, &redirect, &add);
 	}
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -9,14 +9,7 @@
 #include "http/cookies.h"
 #include "http/query.h"
 #include "http/uri.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(what)                                                                                \
-	do {                                                                                       \
-		if (!(what))                                                                       \
-			abort();                                                                   \
-	} while (0)
+#include "tests/fuzz/check.h"
 
 static void within(struct fr_bytes part, struct fr_bytes all)
 {

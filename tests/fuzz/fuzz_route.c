@@ -14,6 +14,7 @@
 #include "shm/builder.h"
 #include "shm/route.h"
 #include "shm/verify.h"
+#include "tests/fuzz/check.h"
 #include "tests/unit/manifests.h"
 
 #define MAX_ROUTES 8
@@ -149,8 +150,6 @@ static void compare(const struct fr_image *img, const struct pattern *patterns, 
 		if (m.params[i].p < path || m.params[i].p + m.params[i].len > path + len)
 			abort();
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

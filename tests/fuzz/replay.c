@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/fuzz/check.h"
+
 #define CORPUS_FILE_MAX (1u << 20)
 #define VARIANTS 200u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static unsigned inputs;
 
