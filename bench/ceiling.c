@@ -22,14 +22,6 @@
 static const struct fr_bytes json = { "application/json", 16 };
 static PyObject *handler, *to_json;
 
-static enum fr_body_mode on_head(void *data, struct fr_exchange *x, size_t *max_body)
-{
-	(void)data;
-	(void)x;
-	(void)max_body;
-	return FR_BODY_BUFFER;
-}
-
 static void answer_fixed(void *data, struct fr_exchange *x)
 {
 	static const char body[] = "{\"Hello\":\"World\"}";
@@ -59,28 +51,6 @@ static void answer_python(void *data, struct fr_exchange *x)
 	if (fr_exchange_reply(x, 200, json, NULL, 0, PyBytes_AS_STRING(bytes),
 	                      (size_t)PyBytes_GET_SIZE(bytes), release_bytes, bytes))
 		fr_exchange_abort(x);
-}
-
-static void on_body(void *data, struct fr_exchange *x, const char *p, size_t len, bool last)
-{
-	(void)data;
-	(void)x;
-	(void)p;
-	(void)len;
-	(void)last;
-}
-
-static void on_drain(void *data, struct fr_exchange *x)
-{
-	(void)data;
-	(void)x;
-}
-
-static void on_close(void *data, struct fr_exchange *x, bool ok)
-{
-	(void)data;
-	(void)x;
-	(void)ok;
 }
 
 static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
@@ -146,11 +116,7 @@ static int open_listener(unsigned short port)
 
 int main(int argc, char **argv)
 {
-	struct fr_app app = { .on_head = on_head,
-		              .on_request = answer_fixed,
-		              .on_body = on_body,
-		              .on_drain = on_drain,
-		              .on_close = on_close };
+	struct fr_app app = { .on_request = answer_fixed };
 	struct fr_net_limits limits = { 0 };
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
 	struct fr_server *server;

@@ -24,14 +24,6 @@ static const struct fr_net_limits limits = {
 	.write_timeout = 10,
 };
 
-static enum fr_body_mode on_head(void *data, struct fr_exchange *x, size_t *max_body)
-{
-	(void)data;
-	(void)x;
-	(void)max_body;
-	return FR_BODY_BUFFER;
-}
-
 static bool is(struct fr_bytes bytes, const char *text)
 {
 	return bytes.len == strlen(text) && !memcmp(bytes.p, text, bytes.len);
@@ -68,28 +60,6 @@ static void on_request(void *data, struct fr_exchange *x)
 		fr_exchange_abort(x);
 }
 
-static void on_body(void *data, struct fr_exchange *x, const char *p, size_t len, bool last)
-{
-	(void)data;
-	(void)x;
-	(void)p;
-	(void)len;
-	(void)last;
-}
-
-static void on_drain(void *data, struct fr_exchange *x)
-{
-	(void)data;
-	(void)x;
-}
-
-static void on_close(void *data, struct fr_exchange *x, bool ok)
-{
-	(void)data;
-	(void)x;
-	(void)ok;
-}
-
 static int open_address(const char *address, struct fr_listeners *ret, struct fr_diag *diag)
 {
 	struct fr_config config = { .listen = { (char *)(uintptr_t)address }, .nlisten = 1 };
@@ -109,12 +79,7 @@ static void stop_listening(struct fr_status *s)
 
 int fr_status_listen(struct fr_status *s, const char *address, struct fr_diag *diag)
 {
-	const struct fr_app app = { .data = s,
-		                    .on_head = on_head,
-		                    .on_request = on_request,
-		                    .on_body = on_body,
-		                    .on_drain = on_drain,
-		                    .on_close = on_close };
+	const struct fr_app app = { .data = s, .on_request = on_request };
 	struct fr_listeners opened = { 0 };
 	struct fr_server *server = NULL;
 	char *copy = NULL;

@@ -41,9 +41,12 @@ typedef void fr_release_fn(void *owner);
 struct fr_app {
 	void *data; /* handed to every callback */
 
+	/* on_request is needed, and on_ws_end with on_ws_message; the others may be NULL. */
+
 	/*
 	 * The head is there; nothing of the body was read.  Decides how the body
 	 * is to arrive, and may lower its limit (*max_body, bytes).  No Python.
+	 * NULL: BUFFER.
 	 */
 	enum fr_body_mode (*on_head)(void *data, struct fr_exchange *x, size_t *max_body);
 
@@ -68,9 +71,9 @@ struct fr_app {
 	void (*on_close)(void *data, struct fr_exchange *x, bool ok);
 
 	/*
-	 * May be NULL.  The whole request is there and the client has closed its
-	 * sending side: it may be gone, or it may wait for the answer, which is
-	 * still written.  At most once an exchange.
+	 * The whole request is there and the client has closed its sending side:
+	 * it may be gone, or it may wait for the answer, which is still written.
+	 * At most once an exchange.
 	 */
 	void (*on_half_close)(void *data, struct fr_exchange *x);
 

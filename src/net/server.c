@@ -84,6 +84,48 @@ static void set_limits(struct fr_server *s, const struct fr_net_limits *given)
 	};
 }
 
+static enum fr_body_mode buffer_it(void *data, struct fr_exchange *x, size_t *max_body)
+{
+	(void)data;
+	(void)x;
+	(void)max_body;
+	return FR_BODY_BUFFER;
+}
+
+static void ignore_body(void *data, struct fr_exchange *x, const char *p, size_t len, bool last)
+{
+	(void)data;
+	(void)x;
+	(void)p;
+	(void)len;
+	(void)last;
+}
+
+static void ignore_drain(void *data, struct fr_exchange *x)
+{
+	(void)data;
+	(void)x;
+}
+
+static void ignore_close(void *data, struct fr_exchange *x, bool ok)
+{
+	(void)data;
+	(void)x;
+	(void)ok;
+}
+
+/* What an application leaves out gets a callback here, so that a request asks for none. */
+static void set_app(struct fr_server *s, const struct fr_app *given)
+{
+	struct fr_app *app = &s->app;
+
+	*app = *given;
+	app->on_head = app->on_head ? app->on_head : buffer_it;
+	app->on_body = app->on_body ? app->on_body : ignore_body;
+	app->on_drain = app->on_drain ? app->on_drain : ignore_drain;
+	app->on_close = app->on_close ? app->on_close : ignore_close;
+}
+
 struct fr_server *fr_server_new(struct ev_loop *loop, const struct fr_app *app,
                                 const struct fr_net_limits *limits)
 {
@@ -98,7 +140,7 @@ struct fr_server *fr_server_new(struct ev_loop *loop, const struct fr_app *app,
 	}
 	s->cork_cap = FR_CORK_BYTES;
 	s->loop = loop;
-	s->app = *app;
+	set_app(s, app);
 	s->accepting = true;
 	s->conns.prev = s->conns.next = &s->conns;
 	s->deferred_end = &s->deferred;

@@ -248,12 +248,6 @@ static void on_body(void *data, struct fr_exchange *x, const char *p, size_t len
 		answer(x);
 }
 
-static void on_drain(void *data, struct fr_exchange *x)
-{
-	(void)data;
-	(void)x;
-}
-
 static void on_close(void *data, struct fr_exchange *x, bool ok)
 {
 	(void)x;
@@ -306,7 +300,6 @@ static bool serve(void)
 		              .on_head = on_head,
 		              .on_request = on_request,
 		              .on_body = on_body,
-		              .on_drain = on_drain,
 		              .on_close = on_close };
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
 	struct fr_net_limits limits = { .pipeline = 100, .linger_timeout = 0.01 };
