@@ -24,6 +24,19 @@ from .utils import get_value_or_default
 if TYPE_CHECKING:
     from .routing import APIRouter
 
+# In a scope, below the key "fastapi": what an included route or router is there.
+SCOPE = "fastapi"
+CONTEXT = "effective_route_context"
+INCLUDED = "included_router"
+# In what matches() returns for the scope: the route, and what it wants there.
+SELECTED = "fastrapi.included_route"
+
+
+def own_scope(scope: Scope) -> dict[str, Any]:
+    """What the routes and routers on the way have written into a scope."""
+    own = scope.get(SCOPE)
+    return own if isinstance(own, dict) else {}
+
 
 @dataclass
 class IncludeContext:
@@ -188,9 +201,7 @@ class IncludedRouter(BaseRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether the router answers a request."""
-        own = scope.get("fastapi")
-        own = {**own} if isinstance(own, dict) else {}
-        inside = {**scope, "fastapi": {**own, "included_router": self}}
+        inside = {**scope, SCOPE: {**own_scope(scope), INCLUDED: self}}
         return self.original_router.matches(inside)
 
     def matches_here(self, scope: Scope) -> tuple[Match, Scope]:
@@ -208,8 +219,7 @@ class IncludedRouter(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the router answer."""
-        own = scope.get("fastapi")
-        scope["fastapi"] = {**(own if isinstance(own, dict) else {}), "included_router": self}
+        scope[SCOPE] = {**own_scope(scope), INCLUDED: self}
         await self.original_router.handle(scope, receive, send)
 
     async def handle_here(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -221,8 +231,8 @@ class IncludedRouter(BaseRoute):
             await self.original_router.default(scope, receive, send)
             return
         route, child_scope = selected
-        own = {**(scope.get("fastapi") or {}), **(child_scope.get("fastapi") or {})}
-        scope.update({**child_scope, "fastapi": own})
+        own = {**own_scope(scope), **own_scope(child_scope)}
+        scope.update({**child_scope, SCOPE: own})
         await route.handle(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> Any:
@@ -233,9 +243,6 @@ class IncludedRouter(BaseRoute):
             except NoMatchFound:
                 pass
         raise NoMatchFound(name, path_params)
-
-
-SELECTED = "fastrapi.included_route"
 
 
 def effective_routes(routes: Iterable[BaseRoute]) -> Iterator[tuple[BaseRoute, Any]]:

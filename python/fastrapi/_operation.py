@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any, TypedDict
+from typing import Any, TypedDict, Unpack
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
 from . import params
 from ._limits import FormLimits, SyncHandlers
-from ._signature import Options
+from ._signature import Options, spelled
 from .datastructures import Default, DefaultPlaceholder
-from .types import IncEx
+from .types import DecoratedCallable, Decorator, IncEx
 from .utils import generate_unique_id
 
 
@@ -133,6 +133,25 @@ def verb_doc(verb: str) -> str:
     `tags`, `summary`, `description`, `responses`, `operation_id`,
     `include_in_schema` and the like concern the documentation.
     """
+
+
+def add_verbs(cls: type, through: Callable[[Any], Any], names: Sequence[str]) -> None:
+    """Give a class its get(), post() and so on; all of them end in api_route()."""
+    for verb in VERBS:
+        setattr(cls, verb, _verb(cls, verb, through, names))
+
+
+def _verb(cls: type, verb: str, through: Callable[[Any], Any], names: Sequence[str]) -> Callable[..., Any]:
+    def declare(self: Any, path: str, **options: Unpack[OperationOptions]) -> Decorator[DecoratedCallable]:
+        owner = through(self)
+        if owner is self:
+            return self.api_route(path, methods=[verb.upper()], **options)  # type: ignore[no-any-return]
+        return getattr(owner, verb)(path, **options)  # type: ignore[no-any-return]
+
+    declare.__name__ = verb
+    declare.__qualname__ = f"{cls.__qualname__}.{verb}"
+    declare.__doc__ = verb_doc(verb)
+    return spelled(OPERATION, names, fill=True)(declare)
 
 
 class IncludeOptions(TypedDict, total=False):

@@ -31,6 +31,7 @@ from ._operation import (
     VERB_NAMES,
     IncludeOptions,
     OperationOptions,
+    add_verbs,
 )
 from ._runtime.limits import BodyLimit
 from ._runtime.traced import FailureNotes, instrumented
@@ -47,8 +48,7 @@ from .exceptions import (
     WebSocketRequestValidationError,
 )
 from .params import Depends
-from .routing import Decorator
-from .types import DecoratedCallable
+from .types import DecoratedCallable, Decorator
 from .utils import generate_unique_id
 
 if TYPE_CHECKING:
@@ -514,6 +514,6 @@ class _Inner:
             await self._router(scope, receive, send)
 
 
-routing.add_verbs(FastrAPI, lambda app: app.router, VERB_NAMES)
+add_verbs(FastrAPI, lambda app: app.router, VERB_NAMES)
 
 FastAPI = FastrAPI

@@ -24,7 +24,7 @@ from . import params
 from ._contexts import RouteContext as RouteContext
 from ._contexts import iter_route_contexts as iter_route_contexts
 from ._frontend import Frontend, FrontendFiles, Frontends, check_path, wants_check
-from ._include import IncludeContext, IncludedRouter, effective_routes
+from ._include import CONTEXT, INCLUDED, SCOPE, IncludeContext, IncludedRouter, effective_routes, own_scope
 from ._lifespan import as_lifespan, call_handler, merged_lifespan
 from ._limits import (
     FormLimits,
@@ -42,10 +42,9 @@ from ._operation import (
     OPERATION,
     ROUTE_NAMES,
     VERB_NAMES,
-    VERBS,
     IncludeOptions,
     OperationOptions,
-    verb_doc,
+    add_verbs,
 )
 from ._route import RouteState, build_dependant, match_route, note_place, refuse_method
 from ._runtime.hooks import SolvedDependency as SolvedDependency
@@ -57,10 +56,8 @@ from ._signature import spelled
 from .datastructures import Default
 from .exceptions import FastAPIError
 from .sse import _PING_INTERVAL as _PING_INTERVAL  # read here while a stream is silent
-from .types import DecoratedCallable
+from .types import DecoratedCallable, Decorator
 from .utils import generate_unique_id, get_value_or_default
-
-Decorator = Callable[[DecoratedCallable], DecoratedCallable]
 
 
 class APIRoute(RouteState, routing.Route):  # type: ignore[misc]
@@ -102,7 +99,7 @@ class APIRoute(RouteState, routing.Route):  # type: ignore[misc]
 
     def _state_in(self, scope: Scope) -> "APIRoute":
         """What the route is where the request comes to it: itself, or its included form."""
-        context = _own_scope(scope).get(_CONTEXT)
+        context = own_scope(scope).get(CONTEXT)
         if isinstance(context, EffectiveRoute) and context._original is self:
             return context
         return self
@@ -116,17 +113,6 @@ class APIRoute(RouteState, routing.Route):  # type: ignore[misc]
         state = self._state_in(scope)
         if not await refuse_method(state, scope, receive, send):
             await state.app(scope, receive, send)
-
-
-# In a scope, below the key "fastapi": what an included route or router is there.
-_SCOPE = "fastapi"
-_CONTEXT = "effective_route_context"
-_INCLUDED = "included_router"
-
-
-def _own_scope(scope: Scope) -> dict[str, Any]:
-    own = scope.get(_SCOPE)
-    return own if isinstance(own, dict) else {}
 
 
 # Options that including a router leaves alone.
@@ -198,16 +184,16 @@ class EffectiveRoute(APIRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether the declared route, which may have its own way, answers here."""
-        inside = {**scope, _SCOPE: {**_own_scope(scope), _CONTEXT: self}}
+        inside = {**scope, SCOPE: {**own_scope(scope), CONTEXT: self}}
         match, child_scope = self._original.matches(inside)
         if match is Match.NONE:
             return match, child_scope
-        own = {**_own_scope(inside), **_own_scope(child_scope)}
-        return match, {**child_scope, _SCOPE: own}
+        own = {**own_scope(inside), **own_scope(child_scope)}
+        return match, {**child_scope, SCOPE: own}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the declared route answer."""
-        scope[_SCOPE] = {**_own_scope(scope), _CONTEXT: self}
+        scope[SCOPE] = {**own_scope(scope), CONTEXT: self}
         await self._original.handle(scope, receive, send)
 
 
@@ -497,14 +483,14 @@ class APIRouter(routing.Router):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether one of the routes answers a request, where the router is included."""
-        included = _own_scope(scope).get(_INCLUDED)
+        included = own_scope(scope).get(INCLUDED)
         if isinstance(included, IncludedRouter) and included.original_router is self:
             return included.matches_here(scope)
         return Match.NONE, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, where the router is included; else as an ASGI callable."""
-        included = _own_scope(scope).get(_INCLUDED)
+        included = own_scope(scope).get(INCLUDED)
         if isinstance(included, IncludedRouter) and included.original_router is self:
             await included.handle_here(scope, receive, send)
         else:
@@ -573,25 +559,6 @@ def _check_prefix(prefix: str) -> None:
     if prefix:
         assert prefix.startswith("/"), "A path prefix must start with '/'"
         assert not prefix.endswith("/"), "A path prefix must not end with '/', as the routes will start with '/'"
-
-
-def add_verbs(cls: type, through: Callable[[Any], Any], names: Sequence[str]) -> None:
-    """Give a class its get(), post() and so on; all of them end in api_route()."""
-    for verb in VERBS:
-        setattr(cls, verb, _verb(cls, verb, through, names))
-
-
-def _verb(cls: type, verb: str, through: Callable[[Any], Any], names: Sequence[str]) -> Callable[..., Any]:
-    def declare(self: Any, path: str, **options: Unpack[OperationOptions]) -> Decorator[DecoratedCallable]:
-        owner = through(self)
-        if owner is self:
-            return self.api_route(path, methods=[verb.upper()], **options)  # type: ignore[no-any-return]
-        return getattr(owner, verb)(path, **options)  # type: ignore[no-any-return]
-
-    declare.__name__ = verb
-    declare.__qualname__ = f"{cls.__qualname__}.{verb}"
-    declare.__doc__ = verb_doc(verb)
-    return spelled(OPERATION, names, fill=True)(declare)
 
 
 add_verbs(APIRouter, lambda router: router, VERB_NAMES)
