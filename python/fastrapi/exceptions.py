@@ -88,8 +88,8 @@ class ValidationException(Exception):
         return "\n".join([*lines, "", *where] if where else lines).rstrip()
 
 
-class RequestValidationError(ValidationException):
-    """A request does not fit what its endpoint declares: 422."""
+class _BodyValidationException(ValidationException):
+    """One that also holds the data, as it was."""
 
     def __init__(
         self,
@@ -100,27 +100,18 @@ class RequestValidationError(ValidationException):
     ) -> None:
         super().__init__(errors, endpoint_ctx=endpoint_ctx)
         self.body = body
+
+
+class RequestValidationError(_BodyValidationException):
+    """A request does not fit what its endpoint declares: 422."""
 
 
 class WebSocketRequestValidationError(ValidationException):
     """A WebSocket's parameters do not fit what its endpoint declares."""
 
-    def __init__(self, errors: Sequence[Any], *, endpoint_ctx: EndpointContext | None = None) -> None:
-        super().__init__(errors, endpoint_ctx=endpoint_ctx)
 
-
-class ResponseValidationError(ValidationException):
+class ResponseValidationError(_BodyValidationException):
     """An endpoint returned what its response model does not allow: our side's fault, 500."""
-
-    def __init__(
-        self,
-        errors: Sequence[Any],
-        *,
-        body: Any = None,
-        endpoint_ctx: EndpointContext | None = None,
-    ) -> None:
-        super().__init__(errors, endpoint_ctx=endpoint_ctx)
-        self.body = body
 
 
 class PydanticV1NotSupportedError(FastAPIError):

@@ -475,6 +475,20 @@ def get_dependant(
     return dependant
 
 
+def replaced(dependant: Dependant, overrides: dict[Any, Any]) -> Dependant:
+    """What is called in a dependency's place: itself, or what the overrides put there."""
+    if not overrides or dependant.call not in overrides:
+        return dependant
+    return get_dependant(
+        path=dependant.path or "",
+        call=overrides[dependant.call],
+        name=dependant.name,
+        parent_oauth_scopes=oauth_scopes(dependant),
+        scope=dependant.scope,
+        concurrency=dependant.concurrency,
+    )
+
+
 def get_parameterless_sub_dependant(*, depends: params.Depends, path: str) -> Dependant:
     """Analyse a dependency whose result nobody takes."""
     assert callable(depends.dependency), "A parameter-less dependency must have a callable dependency"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass, is_dataclass
 from functools import lru_cache
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, TypedDict, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
@@ -26,6 +26,17 @@ Loc = tuple[int | str, ...]
 _ATTRIBUTES = tuple(
     name for name in FieldInfo.__slots__ if not name.startswith("_") and name not in ("annotation", "metadata")
 )
+
+
+class DumpOptions(TypedDict):
+    """What of a model is sent; Pydantic's names."""
+
+    include: IncEx | None
+    exclude: IncEx | None
+    by_alias: bool
+    exclude_unset: bool
+    exclude_defaults: bool
+    exclude_none: bool
 
 
 def _attributes(info: FieldInfo) -> dict[str, Any]:
@@ -92,51 +103,13 @@ class ModelField:
         except ValidationError as exc:
             return None, prefixed(exc.errors(include_url=False), loc)
 
-    def serialize(
-        self,
-        value: Any,
-        *,
-        mode: Literal["json", "python"] = "json",
-        include: IncEx | None = None,
-        exclude: IncEx | None = None,
-        by_alias: bool = True,
-        exclude_unset: bool = False,
-        exclude_defaults: bool = False,
-        exclude_none: bool = False,
-    ) -> Any:
+    def serialize(self, value: Any, options: DumpOptions) -> Any:
         """A validated value as plain data."""
-        return self._type_adapter.dump_python(
-            value,
-            mode=mode,
-            include=include,
-            exclude=exclude,
-            by_alias=by_alias,
-            exclude_unset=exclude_unset,
-            exclude_defaults=exclude_defaults,
-            exclude_none=exclude_none,
-        )
+        return self._type_adapter.dump_python(value, mode="json", **options)
 
-    def serialize_json(
-        self,
-        value: Any,
-        *,
-        include: IncEx | None = None,
-        exclude: IncEx | None = None,
-        by_alias: bool = True,
-        exclude_unset: bool = False,
-        exclude_defaults: bool = False,
-        exclude_none: bool = False,
-    ) -> bytes:
+    def serialize_json(self, value: Any, options: DumpOptions) -> bytes:
         """A validated value as JSON."""
-        return self._type_adapter.dump_json(
-            value,
-            include=include,
-            exclude=exclude,
-            by_alias=by_alias,
-            exclude_unset=exclude_unset,
-            exclude_defaults=exclude_defaults,
-            exclude_none=exclude_none,
-        )
+        return self._type_adapter.dump_json(value, **options)
 
     def __hash__(self) -> int:
         return id(self)

@@ -21,12 +21,12 @@ from .bodies import should_embed
 from .dependant import (
     Dependant,
     cache_key,
-    get_dependant,
     is_any_generator,
     is_async_generator,
     is_coroutine,
     is_generator,
     oauth_scopes,
+    replaced,
 )
 from .direct import fast_kind, is_direct
 from .fields import ModelField
@@ -176,23 +176,11 @@ class Planner:
 
     # ---- dependencies ----
 
-    def _replaced(self, sub: Dependant) -> Dependant:
-        if not self.overrides or sub.call not in self.overrides:
-            return sub
-        return get_dependant(
-            path=sub.path or "",
-            call=self.overrides[sub.call],
-            name=sub.name,
-            parent_oauth_scopes=oauth_scopes(sub),
-            scope=sub.scope,
-            concurrency=sub.concurrency,
-        )
-
     def _always_calls(self, dependant: Dependant) -> bool:
-        return any(not sub.use_cache or self._always_calls(self._replaced(sub)) for sub in dependant.dependencies)
+        return any(not sub.use_cache or self._always_calls(replaced(sub, self.overrides)) for sub in dependant.dependencies)
 
     def _dependency(self, sub: Dependant, where: str) -> int:
-        used = self._replaced(sub)
+        used = replaced(sub, self.overrides)
         cache = self.caches.setdefault(cache_key(sub), len(self.caches))
         slot = self._slot()
         cached: Step | None = None

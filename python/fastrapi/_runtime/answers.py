@@ -8,6 +8,7 @@ from starlette.datastructures import URL
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
+from .._compile.fields import DumpOptions
 from .._route import given
 from ..encoders import jsonable_encoder
 from ..utils import is_body_allowed_for_status_code
@@ -32,6 +33,18 @@ def encode(content: Any) -> bytes:
 def status_of(route: Any, injected: Response | None) -> int | None:
     """The status: what a dependency set, else what is declared, else the class's own."""
     return (injected.status_code if injected is not None else None) or route.status_code or None
+
+
+def dump_options(route: Any) -> DumpOptions:
+    """What of the response model a route sends."""
+    return {
+        "include": route.response_model_include,
+        "exclude": route.response_model_exclude,
+        "by_alias": route.response_model_by_alias,
+        "exclude_unset": route.response_model_exclude_unset,
+        "exclude_defaults": route.response_model_exclude_defaults,
+        "exclude_none": route.response_model_exclude_none,
+    }
 
 
 def make_response(

@@ -29,7 +29,7 @@ from ..exceptions import (
     ResponseValidationError,
     WebSocketRequestValidationError,
 )
-from .answers import make_response
+from .answers import dump_options, make_response
 from .bodies import body_error, parse_json_body
 from .errors import endpoint_context, request_validation_error
 from .forms import parse_form
@@ -209,16 +209,7 @@ def _encode(state: Any, content: Any, request: Request) -> tuple[Any, bool]:
         context = endpoint_context(state, request.method, request.scope.get("root_path"))
         raise ResponseValidationError(errors, body=content, endpoint_ctx=context)
     dump = field.serialize_json if is_json else field.serialize
-    content = dump(
-        value,
-        include=state.response_model_include,
-        exclude=state.response_model_exclude,
-        by_alias=state.response_model_by_alias,
-        exclude_unset=state.response_model_exclude_unset,
-        exclude_defaults=state.response_model_exclude_defaults,
-        exclude_none=state.response_model_exclude_none,
-    )
-    return content, is_json
+    return dump(value, dump_options(state)), is_json
 
 
 def websocket_app(route: Any) -> ASGIApp:

@@ -20,11 +20,11 @@ from starlette.websockets import WebSocket
 from .._compile.dependant import (
     Dependant,
     cache_key,
-    get_dependant,
     is_async_generator,
     is_coroutine,
     is_generator,
     oauth_scopes,
+    replaced,
 )
 from .._compile.fields import Errors, Undefined
 from ..background import BackgroundTasks
@@ -85,7 +85,7 @@ class Solver:
         values: dict[str, Any] = {}
         errors: Errors = []
         for sub in dependant.dependencies:
-            used = self._replaced(sub)
+            used = replaced(sub, self.overrides)
             arguments, sub_errors = await self.solve(used)
             if sub_errors:
                 errors += sub_errors
@@ -106,18 +106,6 @@ class Solver:
             errors += body_errors
         self._inject(dependant, values)
         return values, errors
-
-    def _replaced(self, sub: Dependant) -> Dependant:
-        if sub.call not in self.overrides:
-            return sub
-        return get_dependant(
-            path=sub.path or "",
-            call=self.overrides[sub.call],
-            name=sub.name,
-            parent_oauth_scopes=oauth_scopes(sub),
-            scope=sub.scope,
-            concurrency=sub.concurrency,
-        )
 
     async def _call(self, sub: Dependant, used: Dependant, arguments: dict[str, Any]) -> Any:
         call: Callable[..., Any] | None = used.call

@@ -17,7 +17,7 @@ from .._compile.dependant import is_async_generator
 from .._route import RouteState, given
 from ..encoders import jsonable_encoder
 from ..exceptions import ResponseValidationError
-from .answers import status_of
+from .answers import dump_options, status_of
 from .errors import endpoint_context
 
 
@@ -54,15 +54,7 @@ class StreamResponder:
         value, errors = field.validate(item, loc=("response",))
         if errors:
             raise ResponseValidationError(errors, body=item, endpoint_ctx=endpoint_context(route, None, None))
-        return field.serialize_json(
-            value,
-            include=route.response_model_include,
-            exclude=route.response_model_exclude,
-            by_alias=route.response_model_by_alias,
-            exclude_unset=route.response_model_exclude_unset,
-            exclude_defaults=route.response_model_exclude_defaults,
-            exclude_none=route.response_model_exclude_none,
-        )
+        return field.serialize_json(value, dump_options(route))
 
     def _event(self, item: Any) -> bytes:
         if not isinstance(item, sse.ServerSentEvent):

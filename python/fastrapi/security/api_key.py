@@ -1,6 +1,7 @@
 """Keys in a query parameter, a header or a cookie."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
@@ -40,52 +41,50 @@ class APIKeyBase(SecurityBase):
         return None
 
 
-class APIKeyQuery(APIKeyBase):
+class _APIKeyAt(APIKeyBase):
+    """What the public schemes share: each says where it looks, and how it reads the key there."""
+
+    location: ClassVar[APIKeyIn]
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        scheme_name: str | None = None,
+        description: str | None = None,
+        auto_error: bool = True,
+    ) -> None:
+        super().__init__(self.location, name, description, scheme_name, auto_error)
+
+    def _values(self, request: HTTPConnection) -> Mapping[str, str]:
+        raise NotImplementedError
+
+    async def __call__(self, request: HTTPConnection) -> str | None:
+        return self.check_api_key(self._values(request).get(self.model.name))
+
+
+class APIKeyQuery(_APIKeyAt):
     """A key in a query parameter; as a dependency it gives the key."""
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        scheme_name: str | None = None,
-        description: str | None = None,
-        auto_error: bool = True,
-    ) -> None:
-        super().__init__(APIKeyIn.query, name, description, scheme_name, auto_error)
+    location = APIKeyIn.query
 
-    async def __call__(self, request: HTTPConnection) -> str | None:
-        return self.check_api_key(request.query_params.get(self.model.name))
+    def _values(self, request: HTTPConnection) -> Mapping[str, str]:
+        return request.query_params
 
 
-class APIKeyHeader(APIKeyBase):
+class APIKeyHeader(_APIKeyAt):
     """A key in a header field; as a dependency it gives the key."""
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        scheme_name: str | None = None,
-        description: str | None = None,
-        auto_error: bool = True,
-    ) -> None:
-        super().__init__(APIKeyIn.header, name, description, scheme_name, auto_error)
+    location = APIKeyIn.header
 
-    async def __call__(self, request: HTTPConnection) -> str | None:
-        return self.check_api_key(request.headers.get(self.model.name))
+    def _values(self, request: HTTPConnection) -> Mapping[str, str]:
+        return request.headers
 
 
-class APIKeyCookie(APIKeyBase):
+class APIKeyCookie(_APIKeyAt):
     """A key in a cookie; as a dependency it gives the key."""
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        scheme_name: str | None = None,
-        description: str | None = None,
-        auto_error: bool = True,
-    ) -> None:
-        super().__init__(APIKeyIn.cookie, name, description, scheme_name, auto_error)
+    location = APIKeyIn.cookie
 
-    async def __call__(self, request: HTTPConnection) -> str | None:
-        return self.check_api_key(request.cookies.get(self.model.name))
+    def _values(self, request: HTTPConnection) -> Mapping[str, str]:
+        return request.cookies
