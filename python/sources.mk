@@ -103,4 +103,5 @@ pkgfastrapi_telemetrydir = $(pythondir)/fastrapi/telemetry
 pkgfastrapi_telemetry_PYTHON = \
 	python/fastrapi/telemetry/__init__.py \
 	python/fastrapi/telemetry/_data.py \
+	python/fastrapi/telemetry/_export.py \
 	python/fastrapi/telemetry/_requests.py

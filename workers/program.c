@@ -6,6 +6,7 @@
 #include "shm/builder.h"
 #include "shm/verify.h"
 #include "workers/place.h"
+#include "workers/providers.h"
 
 /* ---- binding ---- */
 
@@ -243,6 +244,7 @@ static int bind_routes(struct fr_program *p)
 struct version {
 	PyObject *routes, *debug, *root_path;
 	bool wrapped;
+	int providers; /* OpenTelemetry's, that have been set */
 };
 
 static void version_fini(struct version *v)
@@ -265,7 +267,8 @@ static int version_of(struct fr_state *state, PyObject *app, struct version *v)
 		wrapped = traced ? PyObject_IsTrue(traced) : -1;
 		Py_XDECREF(traced);
 	}
-	if (wrapped >= 0) {
+	v->providers = wrapped < 0 ? -1 : fr_providers_set(state);
+	if (v->providers >= 0) {
 		v->wrapped = wrapped;
 		v->routes = PyObject_GetAttr(router, names->_routes_version);
 		v->debug = v->routes ? PyObject_GetAttr(app, names->debug) : NULL;
@@ -287,7 +290,7 @@ static int same(PyObject *a, PyObject *b)
 /* 1: the program is of this version. */
 static int version_fits(const struct fr_program *p, const struct version *v)
 {
-	if (p->wrapped != v->wrapped)
+	if (p->wrapped != v->wrapped || p->providers != v->providers)
 		return 0;
 	int rc = same(p->version, v->routes);
 	if (rc > 0)
@@ -338,6 +341,7 @@ struct fr_program *fr_program_new(struct fr_state *state, PyObject *app,
 	p->debug = v.debug;
 	p->root_path = v.root_path;
 	p->wrapped = v.wrapped;
+	p->providers = v.providers;
 	return p;
 fail:
 	fr_program_unref(p);

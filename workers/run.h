@@ -43,6 +43,7 @@ struct fr_program {
 	PyObject **routes; /* what a scope calls its route, by route; strong */
 	PyObject *version, *debug, *root_path; /* of app, when it was compiled */
 	bool wrapped;
+	int providers; /* how many of OpenTelemetry's were set then */
 	PyObject *overrides; /* what dependency_overrides was for `overridden`; may be NULL */
 	struct fr_program *overridden; /* may be NULL */
 };

@@ -105,4 +105,8 @@ void fr_state_clear(struct fr_state *state)
 	Py_CLEAR(state->b_content_length);
 	Py_CLEAR(state->b_content_type);
 	Py_CLEAR(state->telemetry_key);
+	for (size_t i = 0; i < FR_NPROVIDERS; i++) {
+		Py_CLEAR(state->providers[i].module);
+		Py_CLEAR(state->providers[i].variable);
+	}
 }

@@ -89,6 +89,13 @@ enum fr_import {
 /* Where `def` callables run. */
 enum fr_placement { FR_PLACE_AUTO = 0, FR_PLACE_INLINE = 1, FR_PLACE_THREADS = 2 };
 
+/* One of OpenTelemetry's global providers: where it is kept; providers.c's. */
+#define FR_NPROVIDERS 3
+
+struct fr_provider {
+	PyObject *module, *variable; /* NULL until first used */
+};
+
 struct fr_state {
 	struct fr_names names;
 	PyObject *imports[FR_NIMPORTS]; /* NULL until first used */
@@ -104,6 +111,7 @@ struct fr_state {
 	PyObject *msg_start, *msg_body; /* "http.response.start", "http.response.body" */
 	PyObject *b_content_length, *b_content_type;
 	PyObject *telemetry_key; /* "fastapi.telemetry", in a scope */
+	struct fr_provider providers[FR_NPROVIDERS];
 	enum fr_placement placement; /* of programs made from now on */
 };
 

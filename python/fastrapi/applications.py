@@ -134,7 +134,7 @@ class FastrAPI(Starlette):
         # go through _python_asgi.
         self._telemetry: Any = None
         self._traced = False
-        if telemetry is not None:
+        if telemetry is not None or os.environ.get("FASTAPI_OTEL_AUTO_CONFIGURE", "").lower() == "true":
             self._trace(telemetry)
         self.title = title
         self.summary = summary
@@ -291,7 +291,13 @@ class FastrAPI(Starlette):
 
     async def _lifespan_asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
-        await self.router.lifespan(scope, receive, send)
+        self._is_traced()  # a global provider may be there by now
+        if self._telemetry is None or not self._telemetry.config["auto_configure"]:
+            await self.router.lifespan(scope, receive, send)
+            return
+        from .telemetry._export import exports
+
+        await exports.around(self._telemetry.config, self.router.lifespan, scope, receive, send)
 
     async def _python_asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.root_path:
@@ -339,14 +345,18 @@ class FastrAPI(Starlette):
                 error_handler = value
             else:
                 handlers[key] = value
+        # Instrumentation watches how Middleware is made, also of the framework's own.
+        stack = [
+            Middleware(ServerErrorMiddleware, handler=error_handler, debug=self.debug),
+            *([Middleware(FailureNotes)] if self._traced else []),
+            Middleware(BodyLimit, self.max_body_size, outermost=True),
+            *self.user_middleware,
+            Middleware(ExceptionMiddleware, handlers=handlers, debug=self.debug),
+        ]
         app: ASGIApp = _Inner(self)
-        app = ExceptionMiddleware(app, handlers=handlers, debug=self.debug)
-        for cls, args, kwargs in reversed(self.user_middleware):
+        for cls, args, kwargs in reversed(stack):
             app = cls(app, *args, **kwargs)
-        app = BodyLimit(app, self.max_body_size, outermost=True)
-        if self._traced:
-            app = FailureNotes(app)
-        return ServerErrorMiddleware(app, handler=error_handler, debug=self.debug)
+        return app
 
     def _mark_routes_changed(self) -> None:
         # An attribute of its own: the executor reads it with every request.

@@ -6,8 +6,9 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from fastrapi import APIRouter, Body, FastrAPI, Request
+from fastrapi import APIRouter, Body, FastrAPI, Form, Request
 from fastrapi.responses import PlainTextResponse
+from fastrapi.testclient import TestClient
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -102,3 +103,41 @@ def test_middleware_reads_within_the_limit() -> None:
 
     assert post(app, size=5).text == "xxxxx"
     assert post(app).status_code == 413
+
+
+def test_limits_on_forms_reach_mounted_applications() -> None:
+    def text(text: str = Form()) -> str:
+        return text
+
+    inner = FastrAPI(form_limits={"max_fields": 2})
+    inner.post("/")(text)
+    inner.post("/own", form_limits={"max_part_size": 8})(text)
+    between = Starlette()
+    between.mount("/inner", inner)
+    middle = FastrAPI()
+    middle.mount("/between", between)
+    app = FastrAPI(form_limits={"max_part_size": 2, "max_fields": 0})
+    app.mount("/middle", middle)
+    client = TestClient(app)
+
+    def post(path: str, length: int, fields: int = 1) -> int:
+        parts = [("text", (None, "x" * length)) for _ in range(fields)]
+        return client.post(f"/middle/between/inner{path}", files=parts).status_code
+
+    assert post("/", 2) == 200
+    assert post("/", 3) == 400
+    assert post("/own", 8) == 200
+    assert post("/own", 9) == 400
+    assert post("/", 2, fields=3) == 400
+
+
+def test_a_replaced_way_of_reading_bodies_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Request.body
+
+    async def counted(self: Request) -> bytes:
+        return (await read(self)).replace(b"1", b"2")
+
+    monkeypatch.setattr(Request, "body", counted)
+    app = FastrAPI()
+    app.post("/")(lambda number=Body(): number)
+    assert TestClient(app).post("/", json=1).json() == 2

@@ -9,6 +9,7 @@ from fastrapi.telemetry import get_telemetry_data
 from fastrapi.testclient import TestClient
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from starlette.middleware import Middleware
 
 
 class Span(NonRecordingSpan):
@@ -109,3 +110,30 @@ def test_without_telemetry_plans_run() -> None:
     assert TestClient(app).get("/").json() == 1
     assert not app._traced
     assert [route["kind"] for route in app._compiled()[0]["routes"] if route["path"] == "/"] == ["plan"]
+
+
+def test_a_provider_that_is_set_while_the_application_serves(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = FastrAPI()
+    app.get("/")(lambda: 1)
+    client = TestClient(app)
+    assert client.get("/").json() == 1
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
+    assert client.get("/").json() == 1
+    assert [span.name for span in provider.spans][0] == "GET /"
+
+
+def test_instrumentation_sees_the_framework_s_middleware(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    init = Middleware.__init__
+
+    def watched(self: Any, cls: Any, *args: Any, **kwargs: Any) -> None:
+        seen.append(cls.__name__)
+        init(self, cls, *args, **kwargs)
+
+    monkeypatch.setattr(Middleware, "__init__", watched)
+    app = FastrAPI()
+    app.build_middleware_stack()
+    assert seen[0] == "ServerErrorMiddleware"
+    assert seen[-1] == "ExceptionMiddleware"

@@ -9,7 +9,9 @@ from starlette.convertors import CONVERTOR_TYPES
 from starlette.routing import BaseRoute, Host, WebSocketRoute
 
 from .._include import IncludedRouter, effective_routes
+from .._limits import FormLimits
 from .._route import given, locate
+from .._runtime.forms import LimitedForms
 from .._runtime.hooks import is_replaced
 from ..routing import APIRoute
 from .plan import Objects, Places, Planner, call_name
@@ -81,7 +83,7 @@ class _Compiler:
                 result.append(self._plan(route))
             else:
                 limit = getattr(route, "max_body_size", app.router.max_body_size)
-                result.append(self._asgi(original, route) | {"max_body": limit})
+                result.append(self._asgi(original, route, app.router.form_limits) | {"max_body": limit})
         return result
 
     def _entry(self, kind: str, route: Any, label: str) -> dict[str, Any]:
@@ -111,9 +113,11 @@ class _Compiler:
             "steps": [],
         }
 
-    def _asgi(self, original: BaseRoute, route: Any) -> dict[str, Any]:
+    def _asgi(self, original: BaseRoute, route: Any, limits: FormLimits) -> dict[str, Any]:
         entry = self._entry("asgi", route, f"{type(original).__name__} {_where(route)}")
         prefix = "" if isinstance(route, Host) else literal_start(getattr(route, "path", ""))
+        if limits and not isinstance(original, APIRoute):
+            self.objects.values[entry["object"]] = LimitedForms(route, limits)
         entry["side"] = {"kind": "route", "object": entry["object"], "prefix": prefix}
         return entry
 

@@ -1,11 +1,13 @@
 """Forms and embedded bodies: from what was received to the values of body parameters."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, cast, get_args, get_origin
 
 from pydantic import BaseModel
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from .. import params
 from .._compile.aliases import param_aliases
@@ -26,6 +28,7 @@ from .._compile.fields import (
     missing_error,
     validate_or_default,
 )
+from .._limits import FormLimits
 from .params import multi_value, other_items
 
 
@@ -165,9 +168,38 @@ def _from_object(field: ModelField, body: Any) -> tuple[Any, Loc]:
     return Undefined, ("body", names[0])
 
 
+def pass_on_limits(scope: Scope, limits: Mapping[str, Any]) -> dict[str, Any]:
+    """What a scope holds under "fastapi", with an application's limits for those mounted in it."""
+    outer = scope.get("fastapi")
+    outer = outer if isinstance(outer, dict) else {}
+    return {**outer, "form_limits": {**outer.get("form_limits", {}), **limits}}
+
+
+class LimitedForms:
+    """A mount, as the executor sees it, that hands down its application's limits on forms."""
+
+    def __init__(self, route: BaseRoute, limits: FormLimits) -> None:
+        self.original_route = getattr(route, "original_route", route)
+        self.handle = route.handle
+        self._route = route
+        self._limits = limits
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """The mount's match."""
+        match, child_scope = self._route.matches(scope)
+        if match is not Match.NONE:
+            own = child_scope.get("fastapi")
+            passed = pass_on_limits(scope, cast(dict[str, Any], self._limits))
+            child_scope = {**child_scope, "fastapi": {**passed, **(own if isinstance(own, dict) else {})}}
+        return match, child_scope
+
+
 async def parse_form(request: Request, route: Any) -> FormData:
-    """Parse a request's form within the limits of application, router and route."""
+    """Parse a request's form within the limits of applications, router and route."""
     limits: dict[str, Any] = {}
+    outer = request.scope.get("fastapi")
+    if isinstance(outer, dict):
+        limits.update(outer.get("form_limits", {}))
     app = request.scope.get("app")
     if app is not None:
         limits.update(app.router.form_limits)

@@ -2,7 +2,8 @@
 Steps of a request that instrumentation replaces in `fastrapi.routing`.
 
 Sentry and Logfire put functions of theirs in their place.  When one was
-replaced, routes run through ASGI, where they are called by name.
+replaced, or a method of Request that reads the body, routes run through ASGI,
+where they are called by name.
 """
 
 import sys
@@ -19,6 +20,9 @@ from starlette.websockets import WebSocket
 
 from .._compile.fields import Errors, Undefined
 from .solve import Solver, fresh_response, overrides_of
+
+# How a request's body is read; plans read it without a Request.
+_READING = {name: getattr(Request, name) for name in ("body", "form", "stream")}
 
 
 @dataclass
@@ -97,6 +101,8 @@ def is_replaced() -> bool:
     """Whether somebody has put other functions in the place of these."""
     from .. import routing
 
+    if any(getattr(Request, name) is not method for name, method in _READING.items()):
+        return True
     return any(
         getattr(routing, function.__name__, function) is not function
         for function in (solve_dependencies, run_endpoint_function, get_request_handler)

@@ -14,6 +14,7 @@ from starlette.routing import Match, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .._include import SELECTED
+from .forms import pass_on_limits
 
 SCOPE = "fastapi.telemetry"
 
@@ -69,6 +70,8 @@ async def route_traced(app: Any, scope: Scope, receive: Receive, send: Send) -> 
     router = app.router
     scope["app"] = app
     scope.setdefault("router", router)
+    if router.form_limits:
+        scope["fastapi"] = pass_on_limits(scope, router.form_limits)
     partial = None
     for route in router.routes:
         match, child_scope = route.matches(scope)
