@@ -385,6 +385,21 @@ static int asyncio_is_busy(struct selector *self)
 
 static int run_once(struct selector *self, bool wait)
 {
+	int rc = 0;
+
+	/*
+	 * What was fed since the last time runs before libev waits, not inside of
+	 * ev_run(): what it gives asyncio to do would have to wait, too.
+	 */
+	if (wait && ev_pending_count(self->ev) > 0) {
+		ev_invoke_pending(self->ev);
+		if (self->nfired || self->timed_out || self->leave)
+			return 1;
+		if (fr_gil_held())
+			rc = asyncio_is_busy(self);
+		if (rc != 0)
+			return rc;
+	}
 	ev_run(self->ev, wait ? EVRUN_ONCE : EVRUN_NOWAIT);
 	if (fr_gil_interrupted()) {
 		fr_gil_take();

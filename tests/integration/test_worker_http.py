@@ -59,6 +59,49 @@ def test_pipelining_keeps_the_order(daemon):
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize("seconds", [0, 0.01])
+def test_pipelined_requests_that_wait(daemon, seconds):
+    """Nobody else's traffic is needed for the second one to go on."""
+    request = b"GET /turn?seconds=%g HTTP/1.1\r\nHost: x\r\n%s\r\n"
+    with daemon.connect() as connection:
+        connection.settimeout(5)
+        connection.sendall(request % (seconds, b"") * 4 + request % (seconds, b"Connection: close\r\n"))
+        assert read_until_close(connection).count(b"HTTP/1.1 200 OK") == 5
+
+
+@pytest.mark.parametrize("pieces", [60, 68, 200])
+def test_a_body_that_waits_for_its_reader(daemon, pieces):
+    """More than is taken before the handler reads: reading goes on by itself."""
+    data = b"400\r\n" + b"x" * 1024 + b"\r\n"
+    head = b"POST /sum-later HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with daemon.connect() as connection:
+        connection.settimeout(5)
+        connection.sendall(head + data * pieces + b"0\r\n\r\n")
+        answer = read_until_close(connection)
+    assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["size"] == 1024 * pieces
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/announce?length=10", "Response content shorter than Content-Length"),
+        ("/announce?length=2", "Response content longer than Content-Length"),
+        ("/announce?length=x", "Invalid HTTP header name or value."),
+        ("/status?code=1000", "Invalid HTTP status: 1000"),
+        ("/status?code=150", "Invalid HTTP status: 150"),
+        ("/status?code=-5", "Invalid HTTP status: -5"),
+        ("/status?code=4294967496", "Invalid HTTP status: 4294967496"),
+    ],
+)
+def test_answers_that_can_not_be_sent(daemon, path, words):
+    seen = daemon.log.count(words)
+    answer = daemon.get(path)
+    assert (answer.status, answer.body) == (500, b"Internal Server Error")
+    daemon.wait_log(words)
+    assert daemon.log.count(words) == seen + 1
+    assert daemon.json("/") == {"Hello": "World"}
+
+
 def test_http_1_0(daemon):
     with daemon.connect() as connection:
         connection.sendall(b"GET /stream?pieces=2&size=3 HTTP/1.0\r\n\r\n")

@@ -22,6 +22,29 @@ async def root_async():
     return {"Hello": "World"}
 
 
+@app.get("/turn")
+async def turn(seconds: float = 0):
+    """Gives asyncio something to do."""
+    await asyncio.sleep(seconds)
+    return seconds
+
+
+@app.post("/sum-later")
+async def digest_later(request: Request):
+    await asyncio.sleep(0.3)
+    return await digest(request)
+
+
+@app.get("/announce")
+async def announce(length: str):
+    return Response(b"xyz", headers={"content-length": length})
+
+
+@app.get("/status")
+async def status(response: Response, code: int):
+    response.status_code = code
+
+
 @app.get("/pid")
 async def pid():
     return os.getpid()
