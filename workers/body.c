@@ -187,7 +187,7 @@ enum fr_flow fr_phase_body(struct fr_run *run)
 	run->body = PyBytes_FromStringAndSize(span.p, (Py_ssize_t)span.len);
 	if (!run->body)
 		return FR_FLOW_RAISE;
-	if (span.len > run->route->max_body) {
+	if (run->route->max_body != FR_NONE32 && span.len > run->route->max_body) {
 		raise_too_large(run);
 		return FR_FLOW_RAISE;
 	}

@@ -167,7 +167,7 @@ int fr_bridge_start(struct fr_bridge *b, PyObject *message)
 	req->status = (unsigned)code;
 	rc = fr_exchange_start(req->x, (unsigned)code, f.list, f.count, framing);
 	if (rc == FR_EINVAL)
-		PyErr_SetString(PyExc_RuntimeError, "Invalid HTTP header name or value.");
+		fr_request_refused((unsigned)code);
 	else if (rc == FR_ENOMEM)
 		PyErr_NoMemory();
 	rc = PyErr_Occurred() ? -1 : 1;

@@ -378,13 +378,36 @@ static enum fr_flow phase_steps(struct fr_run *run)
 
 /* ---- exceptions ---- */
 
-/* No request ends the worker: what would end the process ends here, over a socket. */
-static bool stays(const struct fr_run *run, PyObject *exc)
+/* Whether somebody asked the task that runs this to stop.  No exception may be set. */
+static bool is_cancelled(struct fr_run *run)
 {
-	return run->in->toplevel && !run->in->foreign &&
-	       (PyErr_GivenExceptionMatches(exc, PyExc_Exception) ||
-	        PyErr_GivenExceptionMatches(exc, PyExc_SystemExit) ||
-	        PyErr_GivenExceptionMatches(exc, PyExc_KeyboardInterrupt));
+	PyObject *current = FR_GET(run->program->state, current_task);
+	PyObject *task = current ? PyObject_CallNoArgs(current) : NULL;
+	PyObject *count = NULL;
+	if (task && task != Py_None)
+		count = PyObject_CallMethod(task, "cancelling", NULL);
+	bool cancelled = count && PyObject_IsTrue(count) > 0;
+	PyErr_Clear();
+	Py_XDECREF(count);
+	Py_XDECREF(task);
+	return cancelled;
+}
+
+/*
+ * Over a socket no request ends the worker, whatever its handler raises: it
+ * is told, and ends here.  Only who stops the task itself is to see it.
+ */
+static bool stays(struct fr_run *run, PyObject *exc)
+{
+	if (!run->in->toplevel || run->in->foreign ||
+	    PyErr_GivenExceptionMatches(exc, PyExc_GeneratorExit))
+		return false;
+	if (PyErr_GivenExceptionMatches(exc, PyExc_Exception))
+		return true;
+	PyObject *cancelled = FR_GET(run->program->state, cancelled_error);
+	if (!cancelled)
+		PyErr_Clear();
+	return !cancelled || !PyErr_GivenExceptionMatches(exc, cancelled) || !is_cancelled(run);
 }
 
 enum fr_flow fr_run_unwind(struct fr_run *run)
@@ -509,8 +532,9 @@ static enum fr_flow phase_form_closed(struct fr_run *run)
 static enum fr_flow phase_top(struct fr_run *run)
 {
 	if (!run->in->toplevel || !PyErr_GivenExceptionMatches(run->exc, PyExc_Exception)) {
+		bool told = stays(run, run->exc);
 		fr_exc_set(Py_NewRef(run->exc));
-		if (!stays(run, run->exc))
+		if (!told)
 			return FR_FLOW_OUT;
 		run->stage = FR_STAGE_TOP;
 		return FR_FLOW_RAISE; /* told, and ended */

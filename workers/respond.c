@@ -13,6 +13,8 @@ static bool bodiless(unsigned status)
 }
 
 /* The status that a dependency or the endpoint set on the injected Response; 0: none; -1: an exception. */
+#define MAX_STATUS 65535 /* what a transport is asked for; it has rules of its own */
+
 static long injected_status(struct fr_run *run)
 {
 	if (!run->response)
@@ -22,7 +24,9 @@ static long injected_status(struct fr_run *run)
 		return -1;
 	long status = value == Py_None ? 0 : PyLong_AsLong(value);
 	Py_DECREF(value);
-	return status < 0 && !PyErr_Occurred() ? 0 : status;
+	if ((status < 0 || status > MAX_STATUS) && !PyErr_Occurred())
+		PyErr_Format(PyExc_RuntimeError, "Invalid HTTP status: %ld", status);
+	return PyErr_Occurred() ? -1 : status;
 }
 
 /* ---- making ---- */
@@ -367,7 +371,7 @@ static int send_response(struct fr_run *run, PyObject **ret)
 		goto out;
 	}
 	long status = PyLong_AsLong(code);
-	if (status < 0 || status > 65535) {
+	if (status < 0 || status > MAX_STATUS) {
 		PyErr_Clear();
 		goto out;
 	}

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -132,7 +133,8 @@ static enum fr_body_mode choose_mode(const struct fr_image *image, const struct 
 		return FR_BODY_STREAM;
 	route = (const struct fr_route *)FR_IMAGE_AT(image, image->routes.off) + match.route;
 	/* What is behind an ASGI route may have a limit of its own: the run sees to it. */
-	if (route->kind != FR_ROUTE_ASGI && route->max_body < *max_body)
+	if (route->kind != FR_ROUTE_ASGI && route->max_body != FR_NONE32 &&
+	    route->max_body < *max_body)
 		*max_body = route->max_body;
 	if (image->app_flags & FR_APP_WRAPPED || wants_stream(image, route))
 		return FR_BODY_STREAM;
@@ -396,6 +398,39 @@ int fr_request_write(struct fr_request *req, PyObject *body, bool last)
 	                         Py_NewRef(body));
 }
 
+void fr_request_refused(unsigned status)
+{
+	if (status < 200 || status > 999)
+		PyErr_Format(PyExc_RuntimeError, "Invalid HTTP status: %u", status);
+	else
+		PyErr_SetString(PyExc_RuntimeError, "Invalid HTTP header name or value.");
+}
+
+/* Whether a field announces another length than the body's: -1 and an exception. */
+static int check_length(const struct fr_request *req, unsigned status,
+                        const struct fr_header *fields, size_t nfields, size_t len)
+{
+	/* As Starlette, 205 announces what it doesn't send. */
+	if (req->in.method == FR_HEAD || status == 204 || status == 205 || status == 304)
+		return 0;
+	for (size_t i = 0; i < nfields; i++) {
+		struct fr_span name = fields[i].name, value = fields[i].value;
+		uint64_t announced = 0;
+		size_t at = 0;
+
+		if (name.len != 14 || strncasecmp(name.p, "content-length", 14) != 0)
+			continue;
+		while (at < value.len && at < 18 && value.p[at] >= '0' && value.p[at] <= '9')
+			announced = announced * 10 + (uint64_t)(value.p[at++] - '0');
+		if (at < value.len || announced == len)
+			continue; /* what is no number is net's to refuse */
+		PyErr_Format(PyExc_RuntimeError, "Response content %s than Content-Length",
+		             len < announced ? "shorter" : "longer");
+		return -1;
+	}
+	return 0;
+}
+
 /* The executor's whole answer; all of it is queued, so nothing is to be waited for. */
 static int socket_reply(struct fr_input *in, unsigned status, struct fr_span content_type,
                         const struct fr_header *fields, size_t nfields, PyObject *body,
@@ -408,6 +443,9 @@ static int socket_reply(struct fr_input *in, unsigned status, struct fr_span con
 	(void)ret_await;
 	if (!req->x || req->completed)
 		return 1;
+	if (!content_type.p &&
+	    check_length(req, status, fields, nfields, (size_t)PyBytes_GET_SIZE(body)) < 0)
+		return -1;
 	req->status = status;
 	if (content_type.p) {
 		fr_wboard_answer(req->sock->board, &req->flight, status);
@@ -421,7 +459,7 @@ static int socket_reply(struct fr_input *in, unsigned status, struct fr_span con
 			rc = fr_request_write(req, body, true);
 	}
 	if (rc == FR_EINVAL) {
-		PyErr_SetString(PyExc_RuntimeError, "Invalid HTTP header name or value.");
+		fr_request_refused(status);
 		return -1;
 	}
 	if (rc == FR_ENOMEM) {

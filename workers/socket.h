@@ -90,6 +90,9 @@ void fr_request_unlist(struct fr_request *req);
 
 void fr_request_unref(struct fr_request *req);
 
+/* Sets the exception for a head that net refused: because of its status, or of its fields. */
+void fr_request_refused(unsigned status);
+
 /* Hands body (bytes) to net as a piece of the answer; as fr_exchange_write(). */
 int fr_request_write(struct fr_request *req, PyObject *body, bool last);
 

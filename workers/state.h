@@ -58,6 +58,8 @@ struct fr_names {
 	X(cancel_scope, "anyio", "CancelScope") \
 	X(get_running_loop, "asyncio.events", "_get_running_loop") \
 	X(set_running_loop, "asyncio.events", "_set_running_loop") \
+	X(current_task, "asyncio.tasks", "current_task") \
+	X(cancelled_error, "asyncio.exceptions", "CancelledError") \
 	X(redirect_response, "starlette.responses", "RedirectResponse") \
 	X(url_type, "starlette.datastructures", "URL") \
 	X(json_response, "starlette.responses", "JSONResponse") \

@@ -35,16 +35,17 @@ def test_exception(daemon, path, words):
         ("/exit-later", "SystemExit: 8"),
         ("/exit-def", "SystemExit: 9"),
         ("/interrupt", "KeyboardInterrupt"),
-        ("/cancelled", None),
+        ("/cancelled", "asyncio.exceptions.CancelledError: by itself"),
+        ("/base", "worker_errors.Base: in an async def"),
+        ("/base-def", "worker_errors.Base: in a def"),
     ],
 )
 def test_what_is_no_exception(daemon, path, words):
     pid = daemon.json("/pid")
     for _ in range(12):
         assert daemon.get(path).status == 500
-    if words:
-        daemon.wait_log(words)
-        assert daemon.log.count(f"\n  {words}\n") == 12
+    daemon.wait_log(words)
+    assert daemon.log.count(f"\n  {words}\n") == 12
     assert daemon.json("/pid") == pid
 
 

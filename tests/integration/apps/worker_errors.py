@@ -55,7 +55,22 @@ async def interrupt():
 
 @app.get("/cancelled")
 async def cancelled():
-    raise asyncio.CancelledError
+    raise asyncio.CancelledError("by itself")
+
+
+class Base(BaseException):
+    pass
+
+
+@app.get("/base")
+async def base():
+    await asyncio.sleep(0)
+    raise Base("in an async def")
+
+
+@app.get("/base-def")
+def base_def():
+    raise Base("in a def")
 
 
 @app.get("/stream")
