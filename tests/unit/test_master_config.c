@@ -242,7 +242,7 @@ static void test_round_trip(void **state)
 {
 	static const char text[] =
 		"{\"app\": \"m\\u00e9:a\", \"serve_fastapi_imports\": true, \"workers\": 2, "
-	        "\"listen\": [\"a:1\", \"b:2\"],"
+		"\"listen\": [\"a:1\", \"b:2\"],"
 		"\"limits\": {\"body\": 1234567, \"uri\": 2048},"
 		"\"timeouts\": {\"idle\": 0.25, \"write\": 90}, \"log\": {\"level\": \"debug\"}}";
 	struct fr_config config;
