@@ -1,10 +1,10 @@
 """The application of the benchmark: the same source for FastrAPI and for FastAPI."""
 
 try:
-    from fastrapi import Depends, FastAPI
+    from fastrapi import APIRouter, Depends, FastAPI
 except ImportError:
-    from fastapi import Depends, FastAPI
-from typing import Annotated
+    from fastapi import APIRouter, Depends, FastAPI
+from typing import Annotated, Any
 
 from pydantic import BaseModel
 
@@ -49,3 +49,30 @@ class Order(BaseModel):
 @app.post("/orders")
 async def order(order: Order) -> Order:
     return order
+
+
+def nested_routers(depth: int = 10) -> APIRouter:
+    inner = APIRouter()
+
+    @inner.get("/leaf/{n}")
+    async def leaf(n: int):
+        return {"leaf": n}
+
+    for level in reversed(range(depth)):
+        outer = APIRouter()
+        outer.include_router(inner, prefix=f"/r{level}")
+        inner = outer
+    return inner
+
+
+app.include_router(nested_routers())
+
+CATALOGUE: list[dict[str, Any]] = [
+    {"id": n, "name": f"chair number {n}", "price": n * 1.25, "tags": ["oak", "grey"], "sold": n % 2 == 0, "note": None}
+    for n in range(84)
+]
+
+
+@app.get("/catalogue")
+async def catalogue():
+    return CATALOGUE
