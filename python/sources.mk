@@ -43,12 +43,17 @@ pkgfastrapi__compile_PYTHON = \
 	python/fastrapi/_compile/aliases.py \
 	python/fastrapi/_compile/annotations.py \
 	python/fastrapi/_compile/bodies.py \
+	python/fastrapi/_compile/checks.py \
 	python/fastrapi/_compile/dependant.py \
+	python/fastrapi/_compile/diagnostics.py \
 	python/fastrapi/_compile/direct.py \
 	python/fastrapi/_compile/fields.py \
 	python/fastrapi/_compile/form_schema.py \
 	python/fastrapi/_compile/manifest.py \
-	python/fastrapi/_compile/plan.py
+	python/fastrapi/_compile/patterns.py \
+	python/fastrapi/_compile/plan.py \
+	python/fastrapi/_compile/serializing.py \
+	python/fastrapi/_compile/shadows.py
 pkgfastrapi__runtimedir = $(pythondir)/fastrapi/_runtime
 pkgfastrapi__runtime_PYTHON = \
 	python/fastrapi/_runtime/__init__.py \

@@ -22,6 +22,7 @@ from ._compile.dependant import (
     get_typed_return_annotation,
     is_any_generator,
 )
+from ._compile.diagnostics import label, note_route
 from ._compile.fields import ModelField
 from ._limits import FormLimits, SyncHandlers, check_max_body_size, check_sync_handlers, checked_form_limits
 from .datastructures import DefaultPlaceholder
@@ -45,29 +46,6 @@ def build_dependant(
     ]
     body_params = flat_body_params(dependant)
     return dependant, body_params, should_embed(body_params)
-
-
-def locate(function: Any) -> tuple[str | None, int]:
-    """File and line of a callable; (None, 0) if it has none."""
-    try:
-        target = inspect.unwrap(function)
-        while hasattr(target, "func"):
-            target = target.func
-        if not hasattr(target, "__code__") and not inspect.isclass(target):
-            target = type(target).__call__
-        code = getattr(target, "__code__", None)
-        if code is not None:
-            return code.co_filename, code.co_firstlineno
-        return inspect.getsourcefile(target), inspect.getsourcelines(target)[1]
-    except (TypeError, OSError, ValueError, AttributeError):
-        return None, 0
-
-
-def note_place(exc: BaseException, what: str, function: Any) -> None:
-    """Add to an exception where the function is that it is about."""
-    file, line = locate(function)
-    name = getattr(function, "__qualname__", repr(type(function).__qualname__))
-    exc.add_note(f"{what}: {file}:{line}, in {name}" if file else f"{what}: {name}")
 
 
 class RouteState:
@@ -144,7 +122,7 @@ class RouteState:
             )
             self._set_response(options["response_model"])
         except Exception as exc:
-            note_place(exc, f"in the route {path!r}", endpoint)
+            note_route(exc, label(path, options["methods"] or ["GET"]), endpoint)
             raise
 
     def _set_options(

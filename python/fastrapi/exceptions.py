@@ -120,3 +120,7 @@ class PydanticV1NotSupportedError(FastAPIError):
 
 class FastAPIDeprecationWarning(UserWarning):
     """Something still works and will go; shown by default, unlike DeprecationWarning."""
+
+
+class FastrAPIDeclarationWarning(UserWarning):
+    """A declaration that FastAPI accepts and that can hardly be meant; docs/errors.md lists them."""

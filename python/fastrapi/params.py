@@ -16,6 +16,7 @@ from pydantic import AliasChoices, AliasPath, Discriminator
 from pydantic.fields import FieldInfo
 from typing_extensions import deprecated as _deprecated
 
+from ._compile.diagnostics import note_caller
 from ._compile.fields import Undefined
 from ._signature import Options, spelled
 from .concurrency import _DependencyConcurrency
@@ -182,7 +183,10 @@ class Path(Param):  # type: ignore[misc]
 
     @spelled(FIELD_OPTIONS, PARAM_NAMES, fill=True)
     def __init__(self, default: Any = ..., **options: Unpack[FieldOptions]) -> None:
-        assert default is ..., "Path parameters cannot have a default value"
+        if default is not ...:
+            exc = AssertionError("Path parameters cannot have a default value")
+            note_caller(exc)
+            raise exc
         self.in_ = ParamTypes.path
         self._declare(default, dict(options))
 

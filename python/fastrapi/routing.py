@@ -21,6 +21,8 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from typing_extensions import deprecated
 
 from . import params
+from ._compile.checks import declare, include
+from ._compile.diagnostics import note_route
 from ._contexts import RouteContext as RouteContext
 from ._contexts import iter_route_contexts as iter_route_contexts
 from ._frontend import Frontend, FrontendFiles, Frontends, check_path, wants_check
@@ -46,7 +48,7 @@ from ._operation import (
     OperationOptions,
     add_verbs,
 )
-from ._route import RouteState, build_dependant, match_route, note_place, refuse_method
+from ._route import RouteState, build_dependant, match_route, refuse_method
 from ._runtime.hooks import SolvedDependency as SolvedDependency
 from ._runtime.hooks import get_request_handler as get_request_handler
 from ._runtime.hooks import get_websocket_app as get_websocket_app
@@ -222,7 +224,7 @@ class APIWebSocketRoute(routing.WebSocketRoute):
                 path=self.path_format, call=endpoint, dependencies=self.dependencies
             )
         except Exception as exc:
-            note_place(exc, f"in the WebSocket route {path!r}", endpoint)
+            note_route(exc, f"WebSocket {path}", endpoint)
             raise
         self.app = websocket_app(self)
 
@@ -288,6 +290,7 @@ class APIRouter(routing.Router):
         check_max_body_size(max_body_size)
         check_sync_handlers(sync_handlers)
         self._routes_version = 0
+        self._tables: Any = None  # of the checks at declaration
         self._parents: list[_Watcher] = []
         self.on_startup: list[Callable[[], Any]] = list(on_startup or [])
         self.on_shutdown: list[Callable[[], Any]] = list(on_shutdown or [])
@@ -386,7 +389,7 @@ class APIRouter(routing.Router):
             # A route class of the application's may not know these options.
             if given[name] is None:
                 del given[name]
-        self.routes.append(route_class(self.prefix + path, endpoint=endpoint, **given))
+        declare(self, route_class(self.prefix + path, endpoint=endpoint, **given))
 
     @spelled(OPERATION, API_ROUTE_NAMES, fill=True)
     def api_route(self, path: str, **options: Unpack[OperationOptions]) -> Decorator[DecoratedCallable]:
@@ -414,7 +417,7 @@ class APIRouter(routing.Router):
             dependencies=[*self.dependencies, *(dependencies or [])],
             dependency_overrides_provider=self.dependency_overrides_provider,
         )
-        self.routes.append(route)
+        declare(self, route)
 
     def websocket(
         self,
@@ -471,8 +474,8 @@ class APIRouter(routing.Router):
                 if path is not None and not path:
                     name = getattr(route, "name", "unknown")
                     raise FastAPIError(f"Prefix and path cannot be both empty (path operation: {name})")
+        include(self, IncludedRouter(router, IncludeContext.for_include(self, router, given)))
         router._parents.append(self)
-        self.routes.append(IncludedRouter(router, IncludeContext.for_include(self, router, given)))
         for handler in router.on_startup:
             self.add_event_handler("startup", handler)
         for handler in router.on_shutdown:

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from fastrapi import APIRouter, Depends, FastAPI, FastrAPI, Header, Path, Query
-from fastrapi._route import locate
+from fastrapi._compile.diagnostics import locate
 from fastrapi.exceptions import DependencyScopeError, FastAPIError
 from fastrapi.routing import APIRoute, iter_route_contexts
 
@@ -31,8 +31,11 @@ def test_a_mistake_is_reported_with_its_place() -> None:
     with pytest.raises(AssertionError) as caught:
         app.get("/x")(handle)
     assert "`Query` default value cannot be set in `Annotated` for 'item'" in str(caught.value)
-    assert "'/x'" in notes(caught.value)
-    assert f"{__file__}:{line_of(handle)}" in notes(caught.value)
+    place = f"{__file__}:{line_of(handle)}, in {handle.__qualname__}"
+    assert notes(caught.value) == (
+        f"  parameter 'item': {place}\n  route GET /x: {place}\n"
+        "  mend: write the default behind the annotation: `= value`"
+    )
 
 
 def test_messages_are_fastapis() -> None:

@@ -24,8 +24,12 @@ def manifest_bytes(manifest: dict[str, Any]) -> bytes:
 
 
 def emit(app: Any, name: str) -> bytes:
-    """What the loader writes."""
-    return manifest_bytes(compile_app(app, name)[0])
+    """What the loader writes, after it has said what is wrong."""
+    from .checks import complete
+
+    manifest = compile_app(app, name)[0]
+    complete(app)
+    return manifest_bytes(manifest)
 
 
 def bind(app: Any, name: str) -> tuple[bytes, list[Any]]:

@@ -45,6 +45,7 @@ from .annotations import (
     is_upload_sequence,
     lenient_issubclass,
 )
+from .diagnostics import note_parameter, refuse_cycle
 from .fields import ModelField, RequiredParam, Undefined, copy_field_info
 
 if sys.version_info >= (3, 13):
@@ -85,27 +86,28 @@ class Dependant:
 # ---- kinds of callables ----
 
 
-def _without_partial(call: Any) -> Any:
+def without_partial(call: Any) -> Any:
+    """What a partial is of."""
     while isinstance(call, partial):
         call = call.func
     return call
 
 
 def _unwrapped(call: Any) -> Any:
-    return inspect.unwrap(_without_partial(call))
+    return inspect.unwrap(without_partial(call))
 
 
 def _any_form(call: Any, test: Callable[[Any], bool], direct: Callable[[Any], bool]) -> bool:
     """Whether the callable, what it wraps, or the __call__ of either passes a test."""
-    if direct(_without_partial(call)) or direct(_unwrapped(call)):
+    if direct(without_partial(call)) or direct(_unwrapped(call)):
         return True
     if inspect.isclass(_unwrapped(call)):
         return False
-    for owner in (_without_partial(call), _unwrapped(call)):
+    for owner in (without_partial(call), _unwrapped(call)):
         method = getattr(owner, "__call__", None)  # noqa: B004
         if method is None:
             return False
-        if test(_without_partial(method)) or test(_unwrapped(method)):
+        if test(without_partial(method)) or test(_unwrapped(method)):
             return True
     return False
 
@@ -406,7 +408,7 @@ def add_param_to_fields(*, field: ModelField, dependant: Dependant) -> None:
     cast(list[ModelField], getattr(dependant, f"{place.value}_params")).append(field)
 
 
-def _sub_dependant(parent: Dependant, name: str, depends: params.Depends) -> Dependant:
+def _sub_dependant(parent: Dependant, name: str, depends: params.Depends, above: tuple[Any, ...]) -> Dependant:
     assert depends.dependency
     if is_any_generator(parent.call) and computed_scope(parent) == "request" and depends.scope == "function":
         call_name = getattr(parent.call, "__name__", "<unnamed_callable>")
@@ -414,17 +416,54 @@ def _sub_dependant(parent: Dependant, name: str, depends: params.Depends) -> Dep
             f'The dependency "{call_name}" has a scope of '
             '"request", it cannot depend on dependencies with scope "function".'
         )
-    own = list(depends.scopes or []) if isinstance(depends, params.Security) else []
-    return get_dependant(
+    refuse_cycle(depends.dependency, above)
+    sub = Dependant(
         path=parent.path or "",
         call=depends.dependency,
         name=name,
-        own_oauth_scopes=own,
+        own_oauth_scopes=list(depends.scopes or []) if isinstance(depends, params.Security) else [],
         parent_oauth_scopes=(parent.parent_oauth_scopes or []) + (parent.own_oauth_scopes or []),
         use_cache=depends.use_cache,
         scope=depends.scope,
         concurrency=depends._concurrency,
     )
+    _analyse(sub, above)
+    return sub
+
+
+def _take(dependant: Dependant, parameter: inspect.Parameter, above: tuple[Any, ...]) -> None:
+    """Find out what a parameter is, and put it where it belongs."""
+    details = analyze_param(
+        param_name=parameter.name,
+        annotation=parameter.annotation,
+        value=parameter.default,
+        path_param_names=get_path_param_names(dependant.path or ""),
+    )
+    if details.depends is not None:
+        dependant.dependencies.append(_sub_dependant(dependant, parameter.name, details.depends, above))
+    elif add_non_field_param_to_dependency(
+        param_name=parameter.name,
+        type_annotation=details.type_annotation,
+        dependant=dependant,
+    ):
+        assert details.field is None, f"Cannot specify multiple FastAPI annotations for {parameter.name!r}"
+    else:
+        assert details.field is not None
+        if isinstance(details.field.field_info, params.Body):
+            dependant.body_params.append(details.field)
+        else:
+            add_param_to_fields(field=details.field, dependant=dependant)
+
+
+def _analyse(dependant: Dependant, above: tuple[Any, ...]) -> None:
+    """Take all parameters of a callable; `above` has the callables that need it."""
+    call: Any = dependant.call
+    for parameter in get_typed_signature(call).parameters.values():
+        try:
+            _take(dependant, parameter, (*above, call))
+        except Exception as exc:
+            note_parameter(exc, parameter.name, call)
+            raise
 
 
 def get_dependant(
@@ -449,29 +488,7 @@ def get_dependant(
         own_oauth_scopes=own_oauth_scopes,
         parent_oauth_scopes=parent_oauth_scopes,
     )
-    path_param_names = get_path_param_names(path)
-    for parameter in get_typed_signature(call).parameters.values():
-        details = analyze_param(
-            param_name=parameter.name,
-            annotation=parameter.annotation,
-            value=parameter.default,
-            path_param_names=path_param_names,
-        )
-        if details.depends is not None:
-            sub = _sub_dependant(dependant, parameter.name, details.depends)
-            dependant.dependencies.append(sub)
-        elif add_non_field_param_to_dependency(
-            param_name=parameter.name,
-            type_annotation=details.type_annotation,
-            dependant=dependant,
-        ):
-            assert details.field is None, f"Cannot specify multiple FastAPI annotations for {parameter.name!r}"
-        else:
-            assert details.field is not None
-            if isinstance(details.field.field_info, params.Body):
-                dependant.body_params.append(details.field)
-            else:
-                add_param_to_fields(field=details.field, dependant=dependant)
+    _analyse(dependant, ())
     return dependant
 
 

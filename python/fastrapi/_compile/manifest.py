@@ -1,56 +1,26 @@
 """The manifest: an application as plain data, and the objects that its ids stand for."""
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from starlette.convertors import CONVERTOR_TYPES
 from starlette.routing import BaseRoute, Host, WebSocketRoute
 
 from .._include import IncludedRouter, effective_routes
 from .._limits import FormLimits
-from .._route import given, locate
+from .._route import given
 from .._runtime.forms import LimitedForms
 from .._runtime.hooks import is_replaced
 from ..routing import APIRoute
+from .diagnostics import locate, note_route, route_name
+from .patterns import literal_start, pattern_of
 from .plan import Objects, Places, Planner, call_name
 
 VERSION = 1
 
-# The convertors that the route table knows; more may be registered under other names.
-_KNOWN = {name: type(CONVERTOR_TYPES[name]) for name in ("str", "path", "int", "float", "uuid")}
-_PARAM = re.compile(r"{([a-zA-Z_][a-zA-Z0-9_]*)(?::([a-zA-Z_][a-zA-Z0-9_]*))?}")
-
 
 def manifest_bytes(manifest: dict[str, Any]) -> bytes:
     return json.dumps(manifest, ensure_ascii=True, separators=(",", ":")).encode("ascii")
-
-
-def pattern_of(path: str) -> list[list[str]] | None:
-    """A path as segments; None if the route table can't hold it."""
-    segments: list[list[str]] = []
-    parts = path[1:].split("/")
-    for index, part in enumerate(parts):
-        found = _PARAM.fullmatch(part)
-        if found is None:
-            if _PARAM.search(part):
-                return None
-            segments.append(["lit", part])
-            continue
-        name, convertor = found.group(1), found.group(2) or "str"
-        if type(CONVERTOR_TYPES.get(convertor)) is not _KNOWN.get(convertor):
-            return None
-        if convertor == "path" and index + 1 < len(parts):
-            return None
-        segments.append([convertor, name])
-    return segments if path.startswith("/") else None
-
-
-def literal_start(path: str) -> str:
-    """What every path that matches begins with."""
-    found = _PARAM.search(path)
-    return path[: found.start()] if found else path
 
 
 def _is_plan(original: BaseRoute, route: Any) -> bool:
@@ -133,7 +103,11 @@ class _Compiler:
                 "prefix": literal_start(route.path),
             }
         planner = Planner(route, label, self.objects, self.places, self.overrides)
-        entry["steps"] = planner.plan()
+        try:
+            entry["steps"] = planner.plan()
+        except Exception as exc:
+            note_route(exc, route_name(route), route.endpoint)
+            raise
         entry |= {
             "status": route.status_code or 0,
             "body": planner.body,

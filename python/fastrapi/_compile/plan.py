@@ -4,7 +4,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import PydanticUserError, TypeAdapter
 from starlette.responses import JSONResponse
 
 from .. import params
@@ -28,6 +28,7 @@ from .dependant import (
     oauth_scopes,
     replaced,
 )
+from .diagnostics import note
 from .direct import fast_kind, is_direct
 from .fields import ModelField
 
@@ -94,10 +95,14 @@ def is_constant(value: Any) -> bool:
     return type(value) is tuple and all(is_constant(item) for item in value)
 
 
-def _adapter(field: ModelField) -> TypeAdapter[Any]:
+def _adapter(field: ModelField, what: str = "parameter") -> TypeAdapter[Any]:
     """A field's adapter, complete: one that waited for a name is built now."""
     adapter = field._type_adapter
-    assert adapter.core_schema["type"]
+    try:
+        assert adapter.core_schema["type"]
+    except PydanticUserError as exc:
+        note(exc, f"{what} {field.name!r}")
+        raise
     return adapter
 
 
@@ -358,7 +363,7 @@ class Planner:
         is_default = isinstance(route.response_class, DefaultPlaceholder)
         response_class = given(route.response_class)
         if field is not None:
-            adapter = _adapter(field)
+            adapter = _adapter(field, "response model")
             step["validate"] = True
             step["mode"] = "field_json" if is_default else "class"
             step["object"] = self._object("validator", "response", adapter.validator)
