@@ -67,8 +67,23 @@ PyObject *fr_error_text(struct fr_state *state, PyObject *exc)
 	return text;
 }
 
+/* A client that leaves is nobody's mistake: a line, and no error to count. */
+static bool is_disconnect(struct fr_run *run, PyObject *exc)
+{
+	PyObject *type = FR_GET(run->program->state, client_disconnect);
+	if (!type)
+		PyErr_Clear();
+	return type && PyErr_GivenExceptionMatches(exc, type);
+}
+
 void fr_error_log(struct fr_run *run, PyObject *exc, const char *what)
 {
+	if (is_disconnect(run, exc)) {
+		fr_log(FR_INFO, "%.*s %.*s: the client left before its request was read",
+		       (int)run->in->method_name.len, run->in->method_name.p,
+		       (int)run->in->full_path.len, run->in->full_path.p);
+		return;
+	}
 	const struct fr_image *image = run->program->image;
 	const struct fr_input *in = run->in;
 	PyObject *text = fr_error_text(run->program->state, exc);

@@ -207,6 +207,19 @@ def test_disconnect_is_told(daemon):
     wait_seen(daemon, lambda item: item == "left")
 
 
+@pytest.mark.parametrize("path", ["/sum", "/echo"])
+def test_a_client_that_leaves_is_no_error(daemon, path):
+    tracebacks = daemon.log.count("Traceback")
+    with daemon.connect() as connection:
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc".encode())
+        time.sleep(0.1)
+    if path == "/sum":
+        daemon.wait_log("info [")
+        daemon.wait_log(f"POST {path}: the client left before its request was read")
+    assert daemon.json("/")
+    assert daemon.log.count("Traceback") == tracebacks
+
+
 def test_scope(daemon):
     scope = daemon.json("/scope?a=%20b&c")
     assert scope.pop("headers")[0] == ["host", f"127.0.0.1:{daemon.port}"]
