@@ -3,7 +3,8 @@
 It needs nothing but the standard library.  A wheel is what `make install` puts into a stage whose
 folders are those of a wheel, so what gets installed is written down once, in the Makefile.
 
-Options: `pip install -C configure=--with-llhttp=DIR .`; CC and CFLAGS are taken from the environment.
+Options: `pip install --config-settings configure=--with-llhttp=DIR .`; CC and CFLAGS are taken
+from the environment.
 """
 
 import sys
