@@ -153,7 +153,8 @@ static int add_mark(struct walk *w, struct fr_conf_pos key)
 
 	if (!path)
 		return fr_diag_set(w->diag, FR_ENOMEM, w->file, "out of memory");
-	m->list[m->count++] = (struct fr_conf_mark){ .path = path, .key = key, .value = w->pos };
+	m->list[m->count++] =
+		(struct fr_conf_mark){ .path = path, .key = key, .value = w->pos, .at = w->at };
 	return 0;
 }
 
@@ -334,15 +335,13 @@ static int walk_container(struct walk *w, char open)
 	return 0;
 }
 
-static int walk_value(struct walk *w, struct fr_conf_pos key)
+static int walk_bare_value(struct walk *w)
 {
 	static const char *const words[] = { "true", "false", "null" };
 	const char *raw = NULL;
-	int c = peek(w), err;
+	int c = peek(w);
 	size_t len = 0;
 
-	if (w->depth && (err = add_mark(w, key)) < 0)
-		return err;
 	if (c == '{' || c == '[')
 		return walk_container(w, (char)c);
 	if (c == '"')
@@ -357,6 +356,19 @@ static int walk_value(struct walk *w, struct fr_conf_pos key)
 		}
 	}
 	return unexpected(w, "a value");
+}
+
+static int walk_value(struct walk *w, struct fr_conf_pos key)
+{
+	size_t mark = w->marks->count, at = w->at;
+	int err;
+
+	if (!w->depth)
+		return walk_bare_value(w);
+	if ((err = add_mark(w, key)) < 0 || (err = walk_bare_value(w)) < 0)
+		return err;
+	w->marks->list[mark].len = w->at - at;
+	return 0;
 }
 
 int fr_conf_walk(const char *text, size_t len, const char *file, struct fr_conf_marks *ret_marks,

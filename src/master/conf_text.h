@@ -26,6 +26,7 @@ struct fr_conf_mark {
 	char *path;
 	struct fr_conf_pos key; /* of an array's element: its value */
 	struct fr_conf_pos value;
+	size_t at, len; /* the value's bytes in the text */
 };
 
 struct fr_conf_marks {

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "master/conf_text.h"
 #include "master/config_keys.h"
+#include "master/listeners.h"
 
 #define MAX_FILE (1u << 20)
 #define MAX_EXPECTED 512
@@ -66,6 +67,7 @@ void fr_config_fini(struct fr_config *config)
 struct reader {
 	struct fr_config *config;
 	const char *file; /* as given, for messages */
+	const char *text; /* of the file, comments blanked */
 	char *base; /* its folder */
 	struct fr_conf_marks marks;
 	struct fr_diag *diag;
@@ -116,21 +118,23 @@ out:
 	return err;
 }
 
-/* "found ..." for a value: its text, or its kind if that says more. */
-static void describe_found(const cJSON *item, char *out, size_t size)
+/* "found ..." for a value: what stands in the file, or its kind if that says more. */
+static void describe_found(const struct reader *r, const char *path, const cJSON *item, char *out,
+                           size_t size)
 {
-	char *text;
+	const struct fr_conf_mark *mark = fr_conf_find(&r->marks, path);
+	size_t len = mark ? mark->len : 0;
 
-	if (cJSON_IsObject(item) || cJSON_IsArray(item)) {
-		snprintf(out, size, "%s", cJSON_IsObject(item) ? "an object" : "a list");
-		return;
+	if (cJSON_IsObject(item) || cJSON_IsArray(item) || !mark) {
+		snprintf(out, size, "%s", cJSON_IsArray(item) ? "a list" : "an object");
+	} else if (len > 80) {
+		for (len = 76; len > 72 && (r->text[mark->at + len] & 0xc0) == 0x80;)
+			len--; /* not inside a character */
+		snprintf(out, size, "%.*s...%s", (int)len, r->text + mark->at,
+		         cJSON_IsString(item) ? "\"" : "");
+	} else {
+		snprintf(out, size, "%.*s", (int)len, r->text + mark->at);
 	}
-	text = cJSON_PrintUnformatted(item);
-	if (text && strlen(text) > 80)
-		snprintf(out, size, "%.76s...\"", text);
-	else
-		snprintf(out, size, "%s", text ? text : "a value");
-	free(text);
 }
 
 static struct fr_conf_pos value_pos(const struct reader *r, const char *path)
@@ -161,10 +165,43 @@ static int read_value(struct reader *r, const struct fr_conf_key *key, const cJS
 		return 0;
 	if (err != FR_EINVAL)
 		return fr_diag_set(r->diag, err, r->file, "%s", fr_err_name((enum fr_err)err));
-	describe_found(item, found, sizeof found);
+	describe_found(r, path, item, found, sizeof found);
 	return fr_conf_error(r->diag, r->file, value_pos(r, path),
 	                     "found %s for \"%s\", expected %s", found, path, expected);
 }
+
+/* The last address of "listen" is none of those before it. */
+static int check_listen(struct reader *r, const char *path)
+{
+	const struct fr_config *c = r->config;
+	size_t last = c->nlisten - 1;
+
+	for (size_t i = 0; i < last; i++) {
+		char first[64];
+
+		if (!fr_listen_same(c->listen[i], c->listen[last]))
+			continue;
+		snprintf(first, sizeof first, "listen[%zu]", i);
+		return fr_conf_error(r->diag, r->file, value_pos(r, path),
+		                     "found \"%.200s\" for \"%s\", which listens where \"%.200s\" "
+		                     "of line %u does, expected each address once",
+		                     c->listen[last], path, c->listen[i], value_pos(r, first).line);
+	}
+	return 0;
+}
+
+/* The address of "listen" that the status has, too; NULL: none. */
+static const char *status_clash(const struct fr_config *config)
+{
+	for (size_t i = 0; config->status.listen && i < config->nlisten; i++)
+		if (fr_listen_same(config->listen[i], config->status.listen))
+			return config->listen[i];
+	return NULL;
+}
+
+#define STATUS_CLASH                                                                               \
+	"found \"%.200s\" for \"status.listen\", which listens where \"%.200s\" of \"listen\" "    \
+	"does, expected an address of its own"
 
 static int read_list(struct reader *r, const struct fr_conf_key *key, const cJSON *item)
 {
@@ -176,7 +213,7 @@ static int read_list(struct reader *r, const struct fr_conf_key *key, const cJSO
 		char expected[MAX_EXPECTED], found[128];
 
 		fr_conf_describe(key, expected, sizeof expected);
-		describe_found(item, found, sizeof found);
+		describe_found(r, key->name, item, found, sizeof found);
 		return fr_conf_error(r->diag, r->file, value_pos(r, key->name),
 		                     "found %s%s for \"%s\", expected %s",
 		                     cJSON_IsArray(item) ? "an empty list" : found, "", key->name,
@@ -185,18 +222,26 @@ static int read_list(struct reader *r, const struct fr_conf_key *key, const cJSO
 	cJSON_ArrayForEach(element, item)
 	{
 		snprintf(path, sizeof path, "%s[%d]", key->name, i++);
-		if ((err = read_value(r, key, element, path)) < 0)
+		if ((err = read_value(r, key, element, path)) < 0 ||
+		    (err = check_listen(r, path)) < 0)
 			return err;
 	}
 	return 0;
 }
 
-static int unknown_key(struct reader *r, const char *path)
+/* name: the key as it stands there; path: with the section it stands in. */
+static int unknown_key(struct reader *r, const char *path, const char *name)
 {
 	const struct fr_conf_mark *mark = fr_conf_find(&r->marks, path);
 	struct fr_conf_pos pos = mark ? mark->key : (struct fr_conf_pos){ 1, 1 };
-	const char *nearest = fr_conf_key_nearest(path);
+	const char *nearest = fr_conf_key_find(name) ? name : fr_conf_key_nearest(path), *dot;
 
+	dot = nearest ? strchr(nearest, '.') : NULL;
+	if (dot && strchr(name, '.'))
+		return fr_conf_error(r->diag, r->file, pos,
+		                     "found the key \"%s\", expected a section, which is an "
+		                     "object: {\"%.*s\": {\"%s\": ...}}",
+		                     path, (int)(dot - nearest), nearest, dot + 1);
 	if (nearest)
 		return fr_conf_error(
 			r->diag, r->file, pos,
@@ -229,14 +274,14 @@ static int read_object(struct reader *r, const cJSON *object, const char *prefix
 		} else if (!*prefix && fr_conf_is_section(path)) {
 			char found[128];
 
-			describe_found(item, found, sizeof found);
+			describe_found(r, path, item, found, sizeof found);
 			err = cJSON_IsObject(item)
 			              ? read_object(r, item, path)
 			              : fr_conf_error(r->diag, r->file, value_pos(r, path),
 			                              "found %s for \"%s\", expected an object",
 			                              found, path);
 		} else {
-			err = unknown_key(r, path);
+			err = unknown_key(r, path, item->string);
 		}
 		if (err < 0)
 			return err;
@@ -257,7 +302,7 @@ int fr_config_read(struct fr_config *config, const char *file, struct fr_diag *d
 {
 	struct reader r = { .config = config, .file = file, .diag = diag };
 	cJSON *tree = NULL;
-	const char *end;
+	const char *end, *clash;
 	char *text = NULL, expected[MAX_EXPECTED];
 	size_t len = 0;
 	int err;
@@ -267,6 +312,7 @@ int fr_config_read(struct fr_config *config, const char *file, struct fr_diag *d
 	if ((err = fr_conf_blank(text, len, file, diag)) < 0 ||
 	    (err = fr_conf_walk(text, len, file, &r.marks, diag)) < 0)
 		goto out;
+	r.text = text;
 	tree = cJSON_ParseWithLengthOpts(text, len + 1, &end, 1);
 	r.base = folder_of(file);
 	if (!tree || !r.base) {
@@ -280,6 +326,9 @@ int fr_config_read(struct fr_config *config, const char *file, struct fr_diag *d
 	config->file = realpath(file, NULL);
 	err = config->file ? read_object(&r, tree, "")
 	                   : fr_diag_errno(diag, errno, file, "can't resolve");
+	if (err == 0 && (clash = status_clash(config)))
+		err = fr_conf_error(diag, file, value_pos(&r, "status.listen"), STATUS_CLASH,
+		                    config->status.listen, clash);
 	if (err == 0 && !config->app_dir &&
 	    fr_conf_set(config, fr_conf_key_find("app_dir"),
 	                (struct fr_conf_value){ .text = r.base }, NULL, expected,
@@ -309,11 +358,18 @@ int fr_config_option(struct fr_config *config, const char *key, const char *text
 		                   expected);
 	if (err < 0)
 		return fr_diag_set(diag, err, where, "%s", fr_err_name((enum fr_err)err));
+	for (size_t i = 0; !strcmp(key, "listen") && i + 1 < config->nlisten; i++)
+		if (fr_listen_same(config->listen[i], config->listen[config->nlisten - 1]))
+			return fr_diag_set(diag, FR_EINVAL, where,
+			                   "found \"%.200s\", which listens where \"%.200s\" does, "
+			                   "expected each address once",
+			                   text, config->listen[i]);
 	return 0;
 }
 
 int fr_config_finish(struct fr_config *config, struct fr_diag *diag)
 {
+	const char *clash;
 	cpu_set_t usable;
 	int err;
 
@@ -323,6 +379,9 @@ int fr_config_finish(struct fr_config *config, struct fr_diag *diag)
 	if (!config->nlisten &&
 	    (err = fr_config_option(config, "listen", "127.0.0.1:8000", "listen", diag)) < 0)
 		return err;
+	if ((clash = status_clash(config)))
+		return fr_diag_set(diag, FR_EINVAL, config->file, STATUS_CLASH,
+		                   config->status.listen, clash);
 	if (!config->control && config->pid_file &&
 	    strlen(config->pid_file) + 5 < sizeof((struct sockaddr_un *)0)->sun_path &&
 	    asprintf(&config->control, "%s.sock", config->pid_file) < 0) {

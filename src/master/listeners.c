@@ -1,13 +1,16 @@
 #include "master/listeners.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -59,6 +62,88 @@ int fr_listen_check(const char *text, char *expected, size_t size)
 	snprintf(expected, size,
 	         "\"host:port\", \"[v6]:port\" or \"unix:PATH\" such as \"127.0.0.1:8000\"");
 	return FR_EINVAL;
+}
+
+/* The path without what names the same folder in other words; NULL: there is no such folder. */
+static char *real_path(const char *path)
+{
+	char *copy = strdup(path), *folder = copy ? realpath(dirname(copy), NULL) : NULL, *out;
+	const char *slash = strrchr(path, '/');
+
+	if (!folder || asprintf(&out, "%s/%s", folder, slash ? slash + 1 : path) < 0)
+		out = NULL;
+	free(folder);
+	free(copy);
+	return out;
+}
+
+static bool same_path(const char *a, const char *b)
+{
+	char *x = real_path(a), *y = real_path(b);
+	bool same = !strcmp(x ? x : a, y ? y : b);
+
+	free(x);
+	free(y);
+	return same;
+}
+
+/* Addresses as bytes; an IPv4 address has four. */
+struct numbers {
+	size_t count, len[2];
+	unsigned char at[2][16];
+};
+
+static void add_number(struct numbers *n, const char *host)
+{
+	if (inet_pton(AF_INET, host, n->at[n->count]) == 1)
+		n->len[n->count++] = 4;
+	else if (inet_pton(AF_INET6, host, n->at[n->count]) == 1)
+		n->len[n->count++] = 16;
+}
+
+/* Asks nobody: of names, only "localhost" has numbers. */
+static struct numbers numbers_of(const char *host)
+{
+	struct numbers n = { 0 };
+
+	if (!strcasecmp(host, "localhost")) {
+		add_number(&n, "127.0.0.1");
+		add_number(&n, "::1");
+	} else {
+		add_number(&n, host);
+	}
+	return n;
+}
+
+/* A wildcard takes the port from all addresses of its family. */
+static bool overlap(const struct numbers *a, size_t i, const struct numbers *b, size_t k)
+{
+	static const unsigned char any[16];
+	size_t len = a->len[i];
+
+	return len == b->len[k] && (!memcmp(a->at[i], b->at[k], len) ||
+	                            !memcmp(a->at[i], any, len) || !memcmp(b->at[k], any, len));
+}
+
+bool fr_listen_same(const char *a, const char *b)
+{
+	char host[2][MAX_HOST], port[2][8];
+	struct numbers x, y;
+	bool same = false;
+
+	if (!strncmp(a, "unix:", 5) || !strncmp(b, "unix:", 5))
+		return !strncmp(a, b, 5) && same_path(a + 5, b + 5);
+	if (split(a, host[0], port[0]) < 0 || split(b, host[1], port[1]) < 0 ||
+	    atoi(port[0]) != atoi(port[1]) || !atoi(port[0]))
+		return false;
+	if (!strcasecmp(host[0], host[1]))
+		return true;
+	x = numbers_of(host[0]);
+	y = numbers_of(host[1]);
+	for (size_t i = 0; i < x.count; i++)
+		for (size_t k = 0; k < y.count; k++)
+			same |= overlap(&x, i, &y, k);
+	return same;
 }
 
 static int add(struct fr_listeners *l, int fd, const char *name)

@@ -10,6 +10,7 @@
 #ifndef FR_MASTER_LISTENERS_H
 #define FR_MASTER_LISTENERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -24,6 +25,13 @@ struct fr_listeners {
 
 /* Whether text is "host:port", "[v6]:port" or "unix:PATH"; if not, expected says what it should be. */
 int fr_listen_check(const char *text, char *expected, size_t size) FR_MUST_CHECK;
+
+/*
+ * Whether two checked addresses can't be listened on together: the same
+ * socket file, or one port of one host, or of all.  Port 0 is another each
+ * time.  Names are not resolved, so that two for one host go unnoticed here.
+ */
+bool fr_listen_same(const char *a, const char *b);
 
 /*
  * Opens all of the configuration's addresses, or none.  Non-blocking,

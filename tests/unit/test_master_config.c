@@ -177,7 +177,10 @@ static void test_keys(void **state)
 	fails("{\"uri\": 1}", "1:2", "is it \"limits.uri\"?");
 	fails("{\"limits\": {\"ury\": 1}}", "1:13", "is it \"limits.uri\"?");
 	fails("{\"limit\": {\"uri\": 1}}", "1:2", "is it \"limits\"?");
-	fails("{\"limits.uri\": 100}", "1:2", "is it \"limits.uri\"?");
+	fails("{\"limits.uri\": 100}", "1:2", "an object: {\"limits\": {\"uri\": ...}}");
+	fails("{\"status.listen\": \"a:1\"}", "1:2", "{\"status\": {\"listen\": ...}}");
+	fails("{\"limits.ury\": 100}", "1:2", "{\"limits\": {\"uri\": ...}}");
+	fails("{\"log\": {\"log.level\": 1}}", "1:10", "{\"log\": {\"level\": ...}}");
 	fails("{\"completely_else\": 1}", "1:2", "--reference");
 	fails("{\"workers\": 1,\n \"workers\": 2}", "2:2", "second time (first in line 1)");
 	fails("{\"workers\": 1,\n \"work\\u0065rs\": 2}", "2:2", "second time");
@@ -214,12 +217,53 @@ static void test_values(void **state)
 	fails("{\"pid_file\": \"/tmp\"}", "1:14", "a file that can be written");
 	fails("{\"user\": \"nobody-of-that-name\"}", "1:10", "a user of this system");
 	fails("{\"group\": \"nobody-of-that-name\"}", "1:11", "a group of this system");
+	fails("{\"limits\": {\"uri\": 1e400}}", "1:20", "found 1e400 for");
+	fails("{\"threads\": /* */ 10000000000000000000000}", "1:19",
+	      "found 10000000000000000000000 for");
+	fails("{\"threads\": 1.50}", "1:13", "found 1.50 for");
 	fails("{\"listen\": []}", "1:12", "an empty list");
 	fails("{\"listen\": \"a:1\"}", "1:12", "found \"a:1\" for \"listen\"");
 	fails("{\"listen\": [\"a:1\", \"::1:2\"]}", "1:20", "\"[v6]:port\"");
 	fails("{\"listen\": [\"a:65536\"]}", "1:13", "host:port");
 	fails("{\"listen\": [\":80\"]}", "1:13", "host:port");
 	fails("{\"listen\": [\"unix:\"]}", "1:13", "1 to 107 bytes");
+}
+
+/* Addresses that can't be listened on together, in one file. */
+static void test_listen_once(void **state)
+{
+	(void)state;
+	fails("{\"listen\": [\"127.0.0.1:80\",\n\"127.0.0.1:80\"]}", "2:1",
+	      "found \"127.0.0.1:80\" for \"listen[1]\", which listens where \"127.0.0.1:80\" of "
+	      "line 1");
+	fails("{\"listen\": [\"127.0.0.1:80\", \"[::1]:80\", \"127.0.0.1:080\"]}", "1:41", "once");
+	fails("{\"listen\": [\"unix:a\", \"unix:./a\"]}", "1:23", "each address once");
+	fails("{\"status\": {\"listen\": \"localhost:80\"},\n\"listen\": [\"127.0.0.1:80\"]}",
+	      "1:23",
+	      "found \"localhost:80\" for \"status.listen\", which listens where \"127.0.0.1:80\"");
+}
+
+/* With the command line's addresses, and with the default. */
+static void test_listen_once_in_all(void **state)
+{
+	static const char status[] = "{\"status\": {\"listen\": \"127.0.0.1:8000\"}}";
+	struct fr_config config;
+	struct fr_diag diag;
+
+	(void)state;
+	assert_int_equal(read_bytes(status, strlen(status), &config, &diag), 0);
+	assert_int_equal(fr_config_finish(&config, &diag), FR_EINVAL);
+	assert_string_equal(diag.where, file);
+	assert_non_null(strstr(diag.message, "\"status.listen\", which listens where"));
+	fr_config_fini(&config);
+	assert_int_equal(read_bytes(status, strlen(status), &config, &diag), 0);
+	assert_int_equal(fr_config_option(&config, "listen", "a:1", "--listen", &diag), 0);
+	assert_int_equal(fr_config_option(&config, "listen", "a:0", "--listen", &diag), 0);
+	assert_int_equal(fr_config_option(&config, "listen", "a:0", "--listen", &diag), 0);
+	assert_int_equal(fr_config_option(&config, "listen", "A:1", "--listen", &diag), FR_EINVAL);
+	assert_string_equal(diag.where, "--listen");
+	assert_non_null(strstr(diag.message, "found \"A:1\", which listens where \"a:1\""));
+	fr_config_fini(&config);
 }
 
 static void test_no_file(void **state)
@@ -312,8 +356,8 @@ static void test_command_line(void **state)
 	assert_int_equal(fr_config_option(&config, "listen", "h:2", "--listen", &diag), 0);
 	assert_int_equal(config.nlisten, 2);
 	for (int i = 2; i < FR_MAX_LISTEN; i++)
-		assert_int_equal(fr_config_option(&config, "listen", "h:2", "--listen", &diag), 0);
-	assert_int_equal(fr_config_option(&config, "listen", "h:2", "--listen", &diag), FR_EINVAL);
+		assert_int_equal(fr_config_option(&config, "listen", "h:0", "--listen", &diag), 0);
+	assert_int_equal(fr_config_option(&config, "listen", "h:0", "--listen", &diag), FR_EINVAL);
 	fr_config_clear_listen(&config);
 	assert_int_equal(config.nlisten, 0);
 	fr_config_fini(&config);
@@ -388,6 +432,8 @@ int main(void)
 		cmocka_unit_test(test_nul_in_file),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_listen_once),
+		cmocka_unit_test(test_listen_once_in_all),
 		cmocka_unit_test(test_no_file),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_table),
