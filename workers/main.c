@@ -58,6 +58,7 @@ struct worker {
 	bool orphan; /* the master is gone */
 	bool empty; /* no connection is left */
 	double deadline; /* of the phase */
+	double asked; /* when the first SIGTERM came */
 };
 
 /* ---- reports ---- */
@@ -198,10 +199,12 @@ static void on_term(struct ev_loop *loop, ev_signal *signal, int revents)
 {
 	struct worker *w = signal->data;
 
-	(void)loop;
 	(void)revents;
+	if (w->asked > 0. && ev_now(loop) - w->asked < FR_SIGNALS_ARE_ONE)
+		return;
 	if (w->hasty)
 		_exit(EXIT_APP); /* asked for twice: at once */
+	w->asked = ev_now(loop);
 	stop_hastily(w, w->heritage->config->timeouts.drain);
 }
 

@@ -63,6 +63,13 @@ enum fr_order {
 	FR_ORDER_RETIRE = 'R',
 };
 
+/*
+ * Seconds within which SIGTERM or SIGINT, sent again, means what it meant the
+ * first time: timeout(1) signals its child and then the child's group, service
+ * managers signal every process of a service.
+ */
+#define FR_SIGNALS_ARE_ONE 0.5
+
 /* What a worker gets when the master dies; a worker that can't end within two seconds is ended. */
 #define FR_ORPHAN_SIGNAL (SIGRTMAX - 1)
 
@@ -72,8 +79,8 @@ enum fr_order {
  * all signals and none blocked, /dev/null as standard input, and no other
  * descriptors than those named here.  SIGTERM there means:
  * stop accepting, finish the requests within timeouts.drain, run lifespan
- * shutdown, exit 0.  A second SIGTERM, or SIGQUIT: at once.  SIGINT and
- * SIGHUP, which people send to all of a server's processes: nothing.
+ * shutdown, exit 0.  A second SIGTERM more than FR_SIGNALS_ARE_ONE later, or
+ * SIGQUIT: at once.  SIGINT and SIGHUP, which people send to all of a server's processes: nothing.
  */
 typedef int fr_worker_main_fn(const struct fr_heritage *heritage);
 

@@ -37,6 +37,8 @@ struct master {
 	unsigned long reloads; /* that were begun */
 	bool again; /* a reload was asked for while one was under way */
 	bool stopping;
+	ev_timer
+		asked; /* runs for a moment after the first signal to end: another is the same one */
 	int code;
 };
 
@@ -422,6 +424,29 @@ static void reap(struct master *m)
 	}
 }
 
+/* SIGTERM, SIGINT, SIGQUIT. */
+static void told_to_end(struct master *m, int signo)
+{
+	bool hard = m->stopping || signo == SIGQUIT;
+
+	if (ev_is_active(&m->asked) && signo != SIGQUIT)
+		return;
+	fr_log(FR_INFO, "%s: stopping%s", strsignal(signo), hard ? " at once" : "");
+	ev_now_update(m->loop);
+	ev_timer_stop(m->loop, &m->asked);
+	ev_timer_set(&m->asked, FR_SIGNALS_ARE_ONE, 0.);
+	ev_timer_start(m->loop, &m->asked);
+	stop(m, !hard);
+}
+
+/* From now on, one that comes counts as the next. */
+static void on_asked(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	(void)loop;
+	(void)timer;
+	(void)revents;
+}
+
 static void on_signal(struct ev_loop *loop, ev_io *watcher, int revents)
 {
 	struct master *m = watcher->data;
@@ -439,9 +464,7 @@ static void on_signal(struct ev_loop *loop, ev_io *watcher, int revents)
 				reload(m);
 			break;
 		default:
-			fr_log(FR_INFO, "%s: stopping%s", strsignal(signo),
-			       m->stopping || signo == SIGQUIT ? " at once" : "");
-			stop(m, !m->stopping && signo != SIGQUIT);
+			told_to_end(m, signo);
 			break;
 		}
 	}
@@ -466,6 +489,7 @@ int fr_master_serve(struct fr_config *config, const struct fr_options *options,
 	m.control.loop = m.next_control.loop = m.loop;
 	ev_io_init(&m.signals, on_signal, signal_fd, EV_READ);
 	ev_timer_init(&m.sweep, on_sweep, 0., 0.);
+	ev_timer_init(&m.asked, on_asked, FR_SIGNALS_ARE_ONE, 0.);
 	m.signals.data = m.sweep.data = &m;
 	ev_io_start(m.loop, &m.signals);
 	if (!m.status)
@@ -486,6 +510,7 @@ out:
 	fr_control_close(&m.next_control);
 	fr_control_close(&m.control);
 	ev_timer_stop(m.loop, &m.sweep);
+	ev_timer_stop(m.loop, &m.asked);
 	ev_loop_destroy(m.loop);
 	return m.code;
 }
