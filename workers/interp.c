@@ -4,13 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -214,58 +211,6 @@ int fr_interp_start(const struct fr_interp_args *args, struct fr_diag *diag)
 		return rc;
 	if (PyRun_SimpleString(boot) < 0 || insert_path(args->app_dir) < 0)
 		return fr_diag_set(diag, FR_EINVAL, "python", "the interpreter's start-up failed");
-	return 0;
-}
-
-static int find_ids(const char *user, const char *group, uid_t *uid, gid_t *gid,
-                    struct fr_diag *diag)
-{
-	struct passwd *pw = NULL;
-	struct group *gr = NULL;
-
-	if (user) {
-		pw = getpwnam(user);
-		if (!pw)
-			return fr_diag_set(diag, FR_ENOENT, "user", "no such user: %s", user);
-		*uid = pw->pw_uid;
-		*gid = pw->pw_gid;
-	}
-	if (group) {
-		gr = getgrnam(group);
-		if (!gr)
-			return fr_diag_set(diag, FR_ENOENT, "group", "no such group: %s", group);
-		*gid = gr->gr_gid;
-	}
-	return 0;
-}
-
-int fr_interp_drop(const char *user, const char *group, struct fr_diag *diag)
-{
-	uid_t uid = getuid(), ruid, euid, suid;
-	gid_t gid = getgid(), rgid, egid, sgid;
-	int rc;
-
-	if (!user && !group)
-		return 0;
-	rc = find_ids(user, group, &uid, &gid, diag);
-	if (rc < 0)
-		return rc;
-	if (geteuid() != 0) {
-		if (uid == geteuid() && gid == getegid())
-			return 0;
-		return fr_diag_set(diag, FR_EINVAL, "user",
-		                   "only root can become another user or group");
-	}
-	if ((user ? initgroups(user, gid) : setgroups(1, &gid)) < 0)
-		return fr_diag_errno(diag, errno, "user", "the groups can't be set");
-	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
-		return fr_diag_errno(diag, errno, "user", "privileges can't be dropped");
-	if (getresuid(&ruid, &euid, &suid) < 0 || getresgid(&rgid, &egid, &sgid) < 0 ||
-	    ruid != uid || euid != uid || suid != uid || rgid != gid || egid != gid ||
-	    sgid != gid || (uid != 0 && (setuid(0) == 0 || seteuid(0) == 0)))
-		return fr_diag_set(diag, FR_EIO, "user", "privileges were not dropped");
-	if (uid != 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return fr_diag_errno(diag, errno, "user", "no_new_privs");
 	return 0;
 }
 

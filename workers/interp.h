@@ -34,9 +34,6 @@ int fr_interp_find(const char *python, char ret[FR_INTERP_PATH],
 
 int fr_interp_start(const struct fr_interp_args *args, struct fr_diag *diag) FR_MUST_CHECK;
 
-/* Gives user and group up for good; no-op if both are NULL. Before the interpreter starts. */
-int fr_interp_drop(const char *user, const char *group, struct fr_diag *diag) FR_MUST_CHECK;
-
 /* The current exception as a traceback's text (UTF-8, strong, never NULL), and clears it. */
 PyObject *fr_interp_traceback(void);
 

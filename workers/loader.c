@@ -114,8 +114,7 @@ int fr_loader_main(const struct fr_loader_args *args)
 		return EXIT_PYTHON;
 	}
 	signal(SIGPIPE, SIG_IGN); /* as Python expects */
-	if (fr_interp_drop(args->user, args->group, &diag) < 0 ||
-	    fr_interp_start(&interp, &diag) < 0) {
+	if (fr_interp_start(&interp, &diag) < 0) {
 		tell(&diag);
 		return EXIT_PYTHON;
 	}

@@ -580,7 +580,7 @@ int fr_worker_main(const struct fr_heritage *heritage)
 	reset_signals();
 	if (heritage->board)
 		fr_wboard_init(&w.board, heritage->board, heritage->worker, heritage->generation);
-	if (fr_interp_drop(config->user, config->group, &diag) < 0 || open_image(&w, &diag) < 0)
+	if (open_image(&w, &diag) < 0)
 		return fail_diag(&w, &diag, EXIT_APP);
 	if (fr_place_audit() < 0 || fr_interp_start(&interp, &diag) < 0)
 		return fail_diag(&w, &diag, EXIT_PYTHON);
