@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import importlib
 from collections import defaultdict, deque
 from collections.abc import Callable
 from decimal import Decimal
@@ -44,19 +45,22 @@ def decimal_encoder(dec_value: Decimal) -> int | float:
     return int(dec_value) if whole else float(dec_value)
 
 
-def _colors() -> dict[type[Any], Encoder]:
-    found: dict[type[Any], Encoder] = {}
-    for module in ("pydantic.color", "pydantic_extra_types.color"):
-        try:
-            found[__import__(module, fromlist=["Color"]).Color] = str
-        except ImportError:
-            pass
+def _color(module: str) -> type[Any]:
+    """A module's Color, or a class that has no instances."""
+    try:
+        found: type[Any] = getattr(importlib.import_module(module), "Color")  # noqa: B009 (an error if it is not there)
+    except (ImportError, AttributeError):
+        return type("Color", (), {})
     return found
 
 
+Color: type[Any] = _color("pydantic.color")
+PyExtraColor: type[Any] = _color("pydantic_extra_types.color")
+
 ENCODERS_BY_TYPE: dict[type[Any], Encoder] = {
     bytes: lambda o: o.decode(),
-    **_colors(),
+    Color: str,
+    PyExtraColor: str,
     datetime.date: isoformat,
     datetime.datetime: isoformat,
     datetime.time: isoformat,

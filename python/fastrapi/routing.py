@@ -49,10 +49,13 @@ from ._operation import (
     add_verbs,
 )
 from ._route import RouteState, build_dependant, match_route, refuse_method
+from ._runtime.asgi import request_response as request_response
+from ._runtime.asgi import websocket_session as websocket_session
 from ._runtime.hooks import SolvedDependency as SolvedDependency
 from ._runtime.hooks import get_request_handler as get_request_handler
 from ._runtime.hooks import get_websocket_app as get_websocket_app
 from ._runtime.hooks import run_endpoint_function as run_endpoint_function
+from ._runtime.hooks import serialize_response as serialize_response
 from ._runtime.hooks import solve_dependencies as solve_dependencies
 from ._signature import spelled
 from .datastructures import Default

@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from pydantic.fields import FieldInfo
 from pydantic.warnings import UnsupportedFieldAttributeWarning
 from pydantic_core import PydanticUndefined
+from typing_extensions import Unpack
 
+from .._signature import Options, spelled
 from ..types import IncEx
 from .annotations import annotation_is_pydantic_v1 as annotation_is_pydantic_v1
 from .annotations import lenient_issubclass
@@ -37,6 +39,19 @@ class DumpOptions(TypedDict):
     exclude_unset: bool
     exclude_defaults: bool
     exclude_none: bool
+
+
+_DUMP = Options(
+    DumpOptions,
+    {
+        "include": None,
+        "exclude": None,
+        "by_alias": True,
+        "exclude_unset": False,
+        "exclude_defaults": False,
+        "exclude_none": False,
+    },
+)
 
 
 def _attributes(info: FieldInfo) -> dict[str, Any]:
@@ -96,18 +111,22 @@ class ModelField:
             return Undefined
         return self.field_info.get_default(call_default_factory=True)
 
-    def validate(self, value: Any, values: dict[str, Any] | None = None, *, loc: Loc = ()) -> tuple[Any, Errors]:
+    def validate(self, value: Any, values: dict[str, Any] = {}, *, loc: Loc = ()) -> tuple[Any, Errors]:  # noqa: B006
         """The validated value and no errors, or None and what is wrong."""
         try:
             return self._type_adapter.validate_python(value, from_attributes=True), []
         except ValidationError as exc:
             return None, prefixed(exc.errors(include_url=False), loc)
 
-    def serialize(self, value: Any, options: DumpOptions) -> Any:
+    @spelled(_DUMP, fill=True)
+    def serialize(
+        self, value: Any, *, mode: Literal["json", "python"] = "json", **options: Unpack[DumpOptions]
+    ) -> Any:
         """A validated value as plain data."""
-        return self._type_adapter.dump_python(value, mode="json", **options)
+        return self._type_adapter.dump_python(value, mode=mode, **options)
 
-    def serialize_json(self, value: Any, options: DumpOptions) -> bytes:
+    @spelled(_DUMP, fill=True)
+    def serialize_json(self, value: Any, **options: Unpack[DumpOptions]) -> bytes:
         """A validated value as JSON."""
         return self._type_adapter.dump_json(value, **options)
 

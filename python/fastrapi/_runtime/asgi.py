@@ -5,10 +5,10 @@ For routes that have no plan: WebSockets, route classes that wrap their
 handler, and routers that are mounted on their own.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 
 from starlette._exception_handler import wrap_app_handling_exceptions
 from starlette.concurrency import run_in_threadpool
@@ -33,7 +33,7 @@ from .answers import dump_options, make_response
 from .bodies import body_error, parse_json_body
 from .errors import endpoint_context, request_validation_error
 from .forms import parse_form
-from .hooks import SolvedDependency, get_websocket_app
+from .hooks import Answering, SolvedDependency, get_websocket_app, handler_options
 from .limits import BodyLimit
 from .streams import stream_responder
 
@@ -60,17 +60,12 @@ def route_handler(route: Any) -> Handler:
 
     from .. import routing
 
-    return routing.get_request_handler(dependant=state.dependant, state=state)
+    return routing.get_request_handler(**handler_options(state))
 
 
-def route_app(route: Any, state: Any) -> ASGIApp:
-    """A route as an ASGI callable, around whatever its class makes of the handler."""
-    token = _state.set(state)
-    try:
-        handler = route.get_route_handler()
-    finally:
-        _state.reset(token)
-    is_async = is_coroutine(handler)
+def request_response(func: Callable[[Request], Awaitable[Response] | Response]) -> ASGIApp:
+    """A function from request to response as an ASGI callable."""
+    is_async = is_coroutine(func)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
@@ -82,9 +77,9 @@ def route_app(route: Any, state: Any) -> ASGIApp:
                 async with AsyncExitStack() as function_stack:
                     scope["fastapi_function_astack"] = function_stack
                     if is_async:
-                        response = await handler(request)
+                        response = await cast(Awaitable[Response], func(request))
                     else:
-                        response = await run_in_threadpool(handler, request)
+                        response = cast(Response, await run_in_threadpool(func, request))
                 await response(scope, receive, send)
                 awaited = True
             if not awaited:
@@ -94,6 +89,35 @@ def route_app(route: Any, state: Any) -> ASGIApp:
             scope["fastapi_middleware_astack"] = files
             await wrap_app_handling_exceptions(inner, request)(scope, receive, send)
 
+    return app
+
+
+def websocket_session(func: Callable[[WebSocket], Awaitable[None]]) -> ASGIApp:
+    """A function of a WebSocket as an ASGI callable."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        websocket = WebSocket(scope, receive=receive, send=send)
+
+        async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+            async with AsyncExitStack() as request_stack:
+                scope["fastapi_inner_astack"] = request_stack
+                async with AsyncExitStack() as function_stack:
+                    scope["fastapi_function_astack"] = function_stack
+                    await func(websocket)
+
+        await wrap_app_handling_exceptions(inner, websocket)(scope, receive, send)
+
+    return app
+
+
+def route_app(route: Any, state: Any) -> ASGIApp:
+    """A route as an ASGI callable, around whatever its class makes of the handler."""
+    token = _state.set(state)
+    try:
+        handler = route.get_route_handler()
+    finally:
+        _state.reset(token)
+    app = request_response(handler)
     return app if state.max_body_size is None else BodyLimit(app, state.max_body_size)
 
 
@@ -135,7 +159,7 @@ async def _read_body(state: Any, request: Request, telemetry: Any) -> Any:
         raise error from exc
 
 
-async def respond(state: Any, request: Request) -> Response:
+async def respond(state: Answering, request: Request) -> Response:
     """The response of a route that has no plan."""
     from .. import routing
 
@@ -154,7 +178,7 @@ async def respond(state: Any, request: Request) -> Response:
         body=body,
         dependency_overrides_provider=state.dependency_overrides_provider,
         async_exit_stack=scope["fastapi_inner_astack"],
-        embed_body_fields=state._embed_body_fields,
+        embed_body_fields=state.embed_body_fields,
     )
     values, errors = solved.values, solved.errors
     if errors:
@@ -209,29 +233,17 @@ def _encode(state: Any, content: Any, request: Request) -> tuple[Any, bool]:
         context = endpoint_context(state, request.method, request.scope.get("root_path"))
         raise ResponseValidationError(errors, body=content, endpoint_ctx=context)
     dump = field.serialize_json if is_json else field.serialize
-    return dump(value, dump_options(state)), is_json
+    return dump(value, **dump_options(state)), is_json
 
 
 def websocket_app(route: Any) -> ASGIApp:
     """A WebSocket route as an ASGI callable."""
-    handler = get_websocket_app(route.dependant, route=route)
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        websocket = WebSocket(scope, receive=receive, send=send)
-
-        async def inner(scope: Scope, receive: Receive, send: Send) -> None:
-            async with AsyncExitStack() as request_stack:
-                scope["fastapi_inner_astack"] = request_stack
-                async with AsyncExitStack() as function_stack:
-                    scope["fastapi_function_astack"] = function_stack
-                    await handler(websocket)
-
-        await wrap_app_handling_exceptions(inner, websocket)(scope, receive, send)
-
-    return app
+    return websocket_session(
+        get_websocket_app(route.dependant, route.dependency_overrides_provider, route._embed_body_fields)
+    )
 
 
-async def run_websocket(route: Any, websocket: WebSocket) -> None:
+async def run_websocket(route: Answering, websocket: WebSocket) -> None:
     """One WebSocket from its handshake to its end."""
     telemetry = websocket.scope.get("fastapi.telemetry") or _untraced
     if telemetry.data is not None:
@@ -242,7 +254,7 @@ async def run_websocket(route: Any, websocket: WebSocket) -> None:
         dependant=route.dependant,
         dependency_overrides_provider=route.dependency_overrides_provider,
         async_exit_stack=websocket.scope["fastapi_inner_astack"],
-        embed_body_fields=route._embed_body_fields,
+        embed_body_fields=route.embed_body_fields,
     )
     if solved.errors:
         context = endpoint_context(route, "WS", websocket.scope.get("root_path"))

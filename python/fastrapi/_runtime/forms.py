@@ -203,5 +203,5 @@ async def parse_form(request: Request, route: Any) -> FormData:
     app = request.scope.get("app")
     if app is not None:
         limits.update(app.router.form_limits)
-    limits.update(cast(dict[str, Any], route.form_limits))
+    limits.update(cast(dict[str, Any], route.form_limits or {}))
     return await request.form(**limits)

@@ -14,7 +14,8 @@ from starlette.responses import Response, StreamingResponse
 
 from .. import sse
 from .._compile.dependant import is_async_generator
-from .._route import RouteState, given
+from .._compile.fields import ModelField
+from .._route import given
 from ..encoders import jsonable_encoder
 from ..exceptions import ResponseValidationError
 from .answers import dump_options, status_of
@@ -39,7 +40,7 @@ def _dumps(data: Any) -> bytes:
 class StreamResponder:
     """Makes the response of one route whose endpoint yields."""
 
-    def __init__(self, route: RouteState) -> None:
+    def __init__(self, route: Any) -> None:
         self.route = route
         self.is_async = is_async_generator(route.dependant.call)
 
@@ -48,13 +49,13 @@ class StreamResponder:
 
     def _item(self, item: Any) -> bytes:
         route = self.route
-        field = route.stream_item_field
+        field: ModelField | None = route.stream_item_field
         if field is None:
             return _dumps(item)
         value, errors = field.validate(item, loc=("response",))
         if errors:
             raise ResponseValidationError(errors, body=item, endpoint_ctx=endpoint_context(route, None, None))
-        return field.serialize_json(value, dump_options(route))
+        return field.serialize_json(value, **dump_options(route))
 
     def _event(self, item: Any) -> bytes:
         if not isinstance(item, sse.ServerSentEvent):
@@ -155,5 +156,5 @@ async def _with_pauses(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
         await anyio.sleep(0)
 
 
-def stream_responder(route: RouteState) -> StreamResponder:
+def stream_responder(route: Any) -> StreamResponder:
     return StreamResponder(route)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Literal, Optional, Union
+from typing import Annotated, Any, Literal, Optional, Union
 
 from pydantic import AnyUrl, BaseModel, Field
 from pydantic_core.core_schema import with_info_plain_validator_function
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict, deprecated
+
+_use_examples = deprecated("JSON Schema 2020-12, and so OpenAPI 3.1, has `examples`.")
 
 
 class BaseModelWithConfig(BaseModel):
@@ -170,7 +172,7 @@ class Schema(BaseModelWithConfig):
     discriminator: Discriminator | None = None
     xml: XML | None = None
     externalDocs: ExternalDocumentation | None = None
-    example: Any | None = None
+    example: Annotated[Any | None, _use_examples] = None
 
 
 SchemaOrBool = Schema | bool

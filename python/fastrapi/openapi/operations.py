@@ -17,13 +17,14 @@ from .._compile.fields import ModelField, get_cached_model_fields
 from .._route import RouteState, given
 from ..datastructures import _Unset
 from ..encoders import jsonable_encoder
+from ..exceptions import FastAPIDeprecationWarning
 from ..security.base import SecurityBase
 from ..sse import _SSE_EVENT_SCHEMA
-from ..utils import deep_dict_update, is_body_allowed_for_status_code
+from ..utils import deep_dict_update, generate_operation_id_for_path, is_body_allowed_for_status_code
 from .constants import METHODS_WITH_BODY, REF_PREFIX
 from .schemas import Schemas
 
-VALIDATION_ERROR: dict[str, Any] = {
+validation_error_definition: dict[str, Any] = {
     "title": "ValidationError",
     "type": "object",
     "properties": {
@@ -40,7 +41,7 @@ VALIDATION_ERROR: dict[str, Any] = {
     "required": ["loc", "msg", "type"],
 }
 
-HTTP_VALIDATION_ERROR: dict[str, Any] = {
+validation_error_response_definition: dict[str, Any] = {
     "title": "HTTPValidationError",
     "type": "object",
     "properties": {
@@ -52,7 +53,7 @@ HTTP_VALIDATION_ERROR: dict[str, Any] = {
     },
 }
 
-_RANGES = {
+status_code_ranges = {
     "1XX": "Information",
     "2XX": "Success",
     "3XX": "Redirection",
@@ -85,6 +86,40 @@ def flat_params(field: ModelField) -> list[ModelField]:
     return [field] if model is None else get_cached_model_fields(model)
 
 
+def generate_operation_id(*, route: RouteState, method: str) -> str:
+    """Deprecated: the operation id that a route was given, or one made of name, path and method."""
+    warnings.warn("Use a route's unique_id.", category=FastAPIDeprecationWarning, stacklevel=2)
+    return route.operation_id or generate_operation_id_for_path(
+        name=route.name, path=route.path_format, method=method
+    )
+
+
+def generate_operation_summary(*, route: RouteState, method: str) -> str:
+    """A route's summary, or one made of its name."""
+    return route.summary or route.name.replace("_", " ").title()
+
+
+def get_openapi_operation_metadata(*, route: RouteState, method: str, operation_ids: set[str]) -> dict[str, Any]:
+    """What is said about an operation itself; its id is added to those that are taken."""
+    operation: dict[str, Any] = {}
+    if route.tags:
+        operation["tags"] = route.tags
+    operation["summary"] = generate_operation_summary(route=route, method=method)
+    if route.description:
+        operation["description"] = route.description
+    operation_id = route.operation_id or route.unique_id
+    if operation_id in operation_ids:
+        name = getattr(route.endpoint, "__name__", "<unnamed_endpoint>")
+        message = f"Duplicate Operation ID {operation_id} for function {name}"
+        file = getattr(route.endpoint, "__globals__", {}).get("__file__")
+        warnings.warn(f"{message} at {file}" if file else message, stacklevel=1)
+    operation_ids.add(operation_id)
+    operation["operationId"] = operation_id
+    if route.deprecated:
+        operation["deprecated"] = route.deprecated
+    return operation
+
+
 class Operations:
     """Describes routes; remembers the ids that were used."""
 
@@ -102,7 +137,7 @@ class Operations:
 
     def _operation(self, route: RouteState, method: str) -> dict[str, Any]:
         dependants = list(distinct_dependants(route.dependant))
-        operation = self._metadata(route)
+        operation = get_openapi_operation_metadata(route=route, method=method, operation_ids=self._ids)
         security = self._security(dependants[1:])
         if security:
             operation["security"] = security
@@ -124,29 +159,10 @@ class Operations:
                 "description": "Validation Error",
                 "content": {"application/json": {"schema": reference}},
             }
-            self.definitions["ValidationError"] = VALIDATION_ERROR
-            self.definitions["HTTPValidationError"] = HTTP_VALIDATION_ERROR
+            self.definitions["ValidationError"] = validation_error_definition
+            self.definitions["HTTPValidationError"] = validation_error_response_definition
         if route.openapi_extra:
             deep_dict_update(operation, route.openapi_extra)
-        return operation
-
-    def _metadata(self, route: RouteState) -> dict[str, Any]:
-        operation: dict[str, Any] = {}
-        if route.tags:
-            operation["tags"] = route.tags
-        operation["summary"] = route.summary or route.name.replace("_", " ").title()
-        if route.description:
-            operation["description"] = route.description
-        operation_id = route.operation_id or route.unique_id
-        if operation_id in self._ids:
-            name = getattr(route.endpoint, "__name__", "<unnamed_endpoint>")
-            message = f"Duplicate Operation ID {operation_id} for function {name}"
-            file = getattr(route.endpoint, "__globals__", {}).get("__file__")
-            warnings.warn(f"{message} at {file}" if file else message, stacklevel=1)
-        self._ids.add(operation_id)
-        operation["operationId"] = operation_id
-        if route.deprecated:
-            operation["deprecated"] = route.deprecated
         return operation
 
     def _security(self, dependants: list[tuple[Dependant, list[str]]]) -> list[dict[str, Any]]:
@@ -265,7 +281,7 @@ class Operations:
             media_type = given(route.response_class).media_type or "application/json"
             content = extra.setdefault("content", {}).setdefault(media_type, {})
             deep_dict_update(content.setdefault("schema", {}), self.schemas.of(field))
-        text = _RANGES.get(key) or http.client.responses.get(int(code))
+        text = status_code_ranges.get(key) or http.client.responses.get(int(code))
         description = extra.get("description") or response.get("description") or text
         deep_dict_update(response, extra)
         response["description"] = description or "Additional Response"

@@ -11,6 +11,12 @@ from ..encoders import jsonable_encoder
 from ..routing import RouteContext, iter_route_contexts
 from .models import OpenAPI
 from .operations import Operations, distinct_dependants, flat_params
+from .operations import generate_operation_id as generate_operation_id
+from .operations import generate_operation_summary as generate_operation_summary
+from .operations import get_openapi_operation_metadata as get_openapi_operation_metadata
+from .operations import status_code_ranges as status_code_ranges
+from .operations import validation_error_definition as validation_error_definition
+from .operations import validation_error_response_definition as validation_error_response_definition
 from .schemas import Schemas
 
 Routes = Sequence[BaseRoute | RouteContext]
