@@ -10,7 +10,7 @@ struct node {
 	uint32_t conv[FR_CONV_UUID + 1]; /* child by convertor; 0: none */
 	uint32_t literals; /* first literal child; 0: none */
 	uint32_t sibling; /* next literal child of the same parent */
-	uint32_t parent;
+	uint32_t parent; /* has a lower index */
 	uint32_t routes, tails; /* chains through next_route; FR_NONE32: empty */
 	const char *text;
 	uint32_t len;
@@ -31,11 +31,14 @@ struct table {
 
 struct work {
 	const struct fr_manifest *manifest;
+	const bool *without; /* routes to leave out; NULL: none */
 	struct fr_dfa *dfa;
 	struct fr_diag *diag;
+	bool overgrown; /* that is what FR_ELIMIT means */
 	struct node *nodes;
 	size_t nnodes, nodes_cap;
 	uint32_t *next_route; /* per route: the next one at the same node */
+	uint32_t *end; /* per route: its node */
 	struct table literals; /* (parent, text) -> node */
 	struct table sets; /* sorted members -> state */
 	uint32_t *members; /* of all states */
@@ -181,6 +184,7 @@ static int add_route(struct work *w, uint32_t index)
 		if (conv == FR_CONV_PATH) {
 			w->next_route[index] = w->nodes[at].tails;
 			w->nodes[at].tails = index;
+			w->end[index] = at;
 			return 0;
 		}
 		if (conv < 0) {
@@ -192,9 +196,11 @@ static int add_route(struct work *w, uint32_t index)
 			if (rc < 0)
 				return rc;
 			w->nodes[at].conv[conv] = child;
+			w->nodes[child].parent = at;
 		}
 		at = child;
 	}
+	w->end[index] = at;
 	w->next_route[index] = w->nodes[at].routes;
 	w->nodes[at].routes = index;
 	return 0;
@@ -215,31 +221,6 @@ static int by_text(const void *a, const void *b)
 	int c = memcmp(x->text, y->text, x->len < y->len ? x->len : y->len);
 
 	return c ? c : (x->len > y->len) - (x->len < y->len);
-}
-
-static int by_route(const void *a, const void *b)
-{
-	const struct fr_accept *x = a, *y = b;
-
-	return (x->route > y->route) - (x->route < y->route);
-}
-
-uint32_t fr_dfa_prune(struct fr_accept *list, uint32_t n)
-{
-	uint32_t covered = 0, kept = 0;
-
-	if (n)
-		qsort(list, n, sizeof *list, by_route);
-	for (uint32_t i = 0; i < n && !(covered & FR_ANY); i++) {
-		uint32_t methods = list[i].methods & ~FR_ACCEPT_TAIL;
-
-		/* The first one stays for its 405. */
-		if (i && !(methods & ~covered) && !(methods & FR_OTHER))
-			continue;
-		covered |= methods;
-		list[kept++] = list[i];
-	}
-	return kept;
 }
 
 static struct fr_accept accept_of(const struct fr_manifest *m, uint32_t index)
@@ -341,11 +322,12 @@ static int intern(struct work *w, uint32_t *ret)
 			return 0;
 		}
 	}
-	if (dfa->nstates >= FR_DFA_MAX_STATES || w->nmembers + n > FR_DFA_MAX_MEMBERS)
-		return fr_diag_set(w->diag, FR_ELIMIT, "routes",
-		                   "the paths overlap in too many ways: more than %u states; give "
-		                   "fewer paths parameters in the same places",
-		                   dfa->nstates);
+	if (dfa->nstates >= FR_DFA_MAX_STATES(w->nnodes) ||
+	    w->nmembers + n > FR_DFA_MAX_MEMBERS(w->nnodes) ||
+	    dfa->nedges >= FR_DFA_MAX_EDGES(w->nnodes)) {
+		w->overgrown = true;
+		return FR_ELIMIT;
+	}
 	rc = ROOM(w, dfa->states, dfa->nstates, &w->states_cap);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		rc = ROOM(w, w->members, w->nmembers + i, &w->members_cap);
@@ -433,46 +415,167 @@ static int expand(struct work *w, uint32_t state)
 	return rc;
 }
 
+static bool takes_part(const struct work *w, uint32_t route)
+{
+	const struct fr_manifest_route *r = &w->manifest->routes[route];
+
+	return r->pattern && r->params.count && !(w->without && w->without[route]);
+}
+
+/* The whole automaton, or an error with what has been made until then. */
+static int construct(struct work *w)
+{
+	const struct fr_manifest *m = w->manifest;
+	uint32_t root, start, with_params = 0;
+	int rc;
+
+	w->dfa = calloc(1, sizeof *w->dfa);
+	w->next_route = calloc(m->nroutes + 1, sizeof *w->next_route);
+	w->end = calloc(m->nroutes + 1, sizeof *w->end);
+	if (!w->dfa || !w->next_route || !w->end)
+		return no_memory(w);
+	rc = new_node(w, &root);
+	for (uint32_t i = 0; rc == 0 && i < m->nroutes; i++) {
+		if (!takes_part(w, i))
+			continue;
+		with_params++;
+		rc = add_route(w, i);
+	}
+	if (rc < 0 || !with_params)
+		return rc;
+	rc = add_target(w, root);
+	if (rc == 0)
+		rc = intern(w, &start);
+	for (uint32_t i = 0; rc == 0 && i < w->dfa->nstates; i++)
+		rc = expand(w, i);
+	return rc;
+}
+
+static void work_fini(struct work *w)
+{
+	fr_dfa_free(w->dfa);
+	free(w->nodes);
+	free(w->next_route);
+	free(w->end);
+	free(w->literals.slots);
+	free(w->sets.slots);
+	free(w->members);
+	free(w->target);
+	free(w->branches);
+}
+
+/* ---- what does not fit ---- */
+
+/* A route, and how often what it consists of stands in the sets. */
+struct part {
+	uint64_t weight;
+	uint32_t route;
+};
+
+/* The heaviest first, and of equal ones the last declared. */
+static int by_weight(const void *a, const void *b)
+{
+	const struct part *x = a, *y = b;
+
+	if (x->weight != y->weight)
+		return x->weight < y->weight ? 1 : -1;
+	return (x->route < y->route) - (x->route > y->route);
+}
+
+/* The routes that take part, by their parts in what has grown too large: the caller's to free. */
+static int weigh(struct work *w, struct part **ret, uint32_t *ret_n)
+{
+	struct part *parts = calloc(w->manifest->nroutes + 1, sizeof *parts);
+	uint64_t *nodes = calloc(w->nnodes + 1, sizeof *nodes);
+	uint32_t n = 0;
+
+	if (!parts || !nodes) {
+		free(parts);
+		free(nodes);
+		return no_memory(w);
+	}
+	for (size_t i = 0; i < w->nmembers; i++)
+		nodes[w->members[i]]++;
+	for (size_t i = 1; i < w->nnodes; i++)
+		nodes[i] += nodes[w->nodes[i].parent];
+	for (uint32_t i = 0; i < w->manifest->nroutes; i++)
+		if (takes_part(w, i))
+			parts[n++] = (struct part){ nodes[w->end[i]], i };
+	free(nodes);
+	qsort(parts, n, sizeof *parts, by_weight);
+	*ret = parts;
+	*ret_n = n;
+	return 0;
+}
+
+/* One half of those that weigh at least half as much as the heaviest: a few rounds do. */
+static int leave_out(struct work *w, bool *without)
+{
+	struct part *parts;
+	uint32_t n, heavy = 0;
+	int rc = weigh(w, &parts, &n);
+
+	if (rc < 0)
+		return rc;
+	while (heavy < n && parts[heavy].weight * 2 >= parts[0].weight)
+		heavy++;
+	for (uint32_t i = 0; i < (heavy + 1) / 2; i++)
+		without[parts[i].route] = true;
+	free(parts);
+	return 0;
+}
+
+int fr_dfa_misfits(const struct fr_manifest *m, bool *ret, struct fr_diag *diag)
+{
+	bool grows = true;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < m->nroutes; i++)
+		ret[i] = m->routes[i].pattern &&
+		         fr_manifest_excess(m->routes[i].pattern, m->routes[i].npattern);
+	while (rc == 0 && grows) {
+		struct work w = { .manifest = m, .without = ret, .diag = diag };
+
+		rc = construct(&w);
+		grows = w.overgrown;
+		if (grows)
+			rc = leave_out(&w, ret);
+		work_fini(&w);
+	}
+	return rc;
+}
+
+/* Only of a manifest that was not made by asking fr_dfa_misfits(). */
+static int overgrown(struct work *w)
+{
+	char name[512] = "";
+	struct part *parts;
+	uint32_t n;
+	int rc = weigh(w, &parts, &n);
+
+	if (rc < 0)
+		return rc;
+	fr_manifest_name_route(&w->manifest->routes[parts[0].route], name, sizeof name);
+	free(parts);
+	return fr_diag_set(w->diag, FR_ELIMIT, "routes",
+	                   "the paths overlap in too many ways: more than %u states; some have to "
+	                   "go on the side list, first of all %s",
+	                   w->dfa->nstates, name);
+}
+
 int fr_dfa_build(const struct fr_manifest *m, struct fr_dfa **ret, struct fr_diag *diag)
 {
 	struct work w = { .manifest = m, .diag = diag };
-	uint32_t root, start, with_params = 0;
-	int rc = FR_ENOMEM;
+	int rc = construct(&w);
 
-	w.dfa = calloc(1, sizeof *w.dfa);
-	w.next_route = calloc(m->nroutes + 1, sizeof *w.next_route);
-	if (!w.dfa || !w.next_route) {
-		no_memory(&w);
-		goto out;
+	if (w.overgrown)
+		rc = overgrown(&w);
+	if (rc == 0) {
+		*ret = w.dfa;
+		w.dfa = NULL;
 	}
-	rc = new_node(&w, &root);
-	for (uint32_t i = 0; rc == 0 && i < m->nroutes; i++) {
-		if (!m->routes[i].pattern || !m->routes[i].params.count)
-			continue;
-		with_params++;
-		rc = add_route(&w, i);
-	}
-	if (rc < 0 || !with_params)
-		goto out;
-	rc = add_target(&w, root);
-	if (rc == 0)
-		rc = intern(&w, &start);
-	for (uint32_t i = 0; rc == 0 && i < w.dfa->nstates; i++)
-		rc = expand(&w, i);
-out:
-	free(w.nodes);
-	free(w.next_route);
-	free(w.literals.slots);
-	free(w.sets.slots);
-	free(w.members);
-	free(w.target);
-	free(w.branches);
-	if (rc < 0) {
-		fr_dfa_free(w.dfa);
-		return rc;
-	}
-	*ret = w.dfa;
-	return 0;
+	work_fini(&w);
+	return rc;
 }
 
 void fr_dfa_free(struct fr_dfa *dfa)
@@ -483,59 +586,4 @@ void fr_dfa_free(struct fr_dfa *dfa)
 	free(dfa->edges);
 	free(dfa->accepts);
 	free(dfa);
-}
-
-/* ---- walking, for static paths ---- */
-
-static uint32_t follow(const struct fr_dfa *dfa, const struct fr_dfa_state *s, const char *text,
-                       size_t len)
-{
-	struct branch key = { .text = text, .len = (uint32_t)len };
-	uint32_t lo = s->edges, hi = s->edges + s->nedges;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-		struct branch b = { .text = dfa->edges[mid].text, .len = dfa->edges[mid].len };
-		int c = by_text(&key, &b);
-
-		if (!c)
-			return dfa->edges[mid].to;
-		if (c < 0)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return len ? s->next[fr_hash_class(text, len)] : FR_NONE32;
-}
-
-uint32_t fr_dfa_collect(const struct fr_dfa *dfa, const char *path, size_t len,
-                        struct fr_accept *ret)
-{
-	uint32_t state = 0, n = 0;
-	const char *at = path + 1, *end = path + len, *slash;
-
-	while (state != FR_NONE32 && state < dfa->nstates) {
-		const struct fr_dfa_state *s = &dfa->states[state];
-
-		if (s->ntails && !memchr(at, '\n', (size_t)(end - at))) {
-			if (ret)
-				memcpy(ret + n, dfa->accepts + s->tails, s->ntails * sizeof *ret);
-			n += s->ntails;
-		}
-		slash = memchr(at, '/', (size_t)(end - at));
-		state = follow(dfa, s, at, (size_t)((slash ? slash : end) - at));
-		if (slash) {
-			at = slash + 1;
-			continue;
-		}
-		if (state != FR_NONE32) {
-			s = &dfa->states[state];
-			if (ret && s->naccepts)
-				memcpy(ret + n, dfa->accepts + s->accepts,
-				       s->naccepts * sizeof *ret);
-			n += s->naccepts;
-		}
-		break;
-	}
-	return n;
 }

@@ -8,6 +8,7 @@
 #ifndef FR_SHM_DFA_H
 #define FR_SHM_DFA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,9 +16,15 @@
 #include "shm/layout.h"
 #include "shm/manifest.h"
 
-/* What overlapping patterns may grow to: the number of states can be exponential in the worst case. */
-#define FR_DFA_MAX_STATES (1u << 20)
-#define FR_DFA_MAX_MEMBERS (1u << 24) /* of all states' sets together */
+/*
+ * What overlapping patterns may grow to: the number of states can be
+ * exponential in the worst case.  Bounded by what the patterns are without
+ * their overlaps, so that to find out that some do not fit takes no longer
+ * than to build a table of as many that do.
+ */
+#define FR_DFA_MAX_STATES(nodes) ((1u << 14) + 2 * (uint64_t)(nodes))
+#define FR_DFA_MAX_MEMBERS(nodes) ((1u << 17) + 8 * (uint64_t)(nodes)) /* of all states' sets */
+#define FR_DFA_MAX_EDGES(nodes) ((1u << 17) + 8 * (uint64_t)(nodes))
 
 struct fr_dfa_edge {
 	const char *text;
@@ -43,8 +50,18 @@ struct fr_dfa {
 /* Orders by declaration and drops what can never win.  Returns the new count. */
 uint32_t fr_dfa_prune(struct fr_accept *list, uint32_t n);
 
+/* FR_ELIMIT if the patterns grow beyond the bounds. */
 int fr_dfa_build(const struct fr_manifest *m, struct fr_dfa **ret,
                  struct fr_diag *diag) FR_MUST_CHECK;
+
+/*
+ * Which routes have to go on the side list for the others to fit: those with
+ * too many segments or parameters, and, as long as the table is too large,
+ * those with the largest parts in that.  ret has an element for each route;
+ * of the manifest only patterns and counts of parameters are read.  The same
+ * patterns give the same answer in every process.
+ */
+int fr_dfa_misfits(const struct fr_manifest *m, bool *ret, struct fr_diag *diag) FR_MUST_CHECK;
 void fr_dfa_free(struct fr_dfa *dfa);
 
 /*

@@ -1,5 +1,6 @@
 #include "shm/manifest.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,46 @@ static const char *const side_names[] = { "regex", "route", NULL };
 static const char *const body_names[] = { "none", "json", "form", NULL };
 static const char *const conv_names[] = { "str", "path", "int", "float", "uuid", "lit", NULL };
 static const struct fr_reader_field conv_field = { "", FR_T_ENUM, 1, 1, 0, 0, conv_names, NULL };
+
+#define TEXT_(n) #n
+#define TEXT(n) TEXT_(n)
+
+const char *fr_manifest_excess(const struct fr_manifest_segment *pattern, uint32_t n)
+{
+	uint32_t params = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		params += pattern[i].conv >= 0;
+	if (params > FR_MAX_PATH_PARAMS)
+		return "more than " TEXT(FR_MAX_PATH_PARAMS) " parameters";
+	if (params && n > FR_MAX_SEGMENTS)
+		return "parameters, and more than " TEXT(FR_MAX_SEGMENTS) " segments";
+	return NULL;
+}
+
+#undef TEXT
+#undef TEXT_
+
+int fr_manifest_conv(const char *name, int *ret)
+{
+	for (int i = 0; conv_names[i]; i++) {
+		if (strcmp(conv_names[i], name))
+			continue;
+		*ret = i <= FR_CONV_UUID ? i : -1;
+		return 0;
+	}
+	return FR_EINVAL;
+}
+
+void fr_manifest_name_route(const struct fr_manifest_route *route, char *out, size_t size)
+{
+	bool endpoint = route->endpoint && route->endpoint[0], file = route->file && route->file[0];
+	int n = snprintf(out, size, "%.200s%s%.100s", route->path, endpoint ? ": " : "",
+	                 endpoint ? route->endpoint : "");
+
+	if (file && n >= 0 && (size_t)n < size)
+		snprintf(out + n, size - (size_t)n, ", %.200s:%u", route->file, route->line);
+}
 
 static int read_segment(struct fr_reader *r, const cJSON *item, void *out)
 {
@@ -38,7 +79,7 @@ static int read_segment(struct fr_reader *r, const cJSON *item, void *out)
 static int read_pattern(struct fr_reader *r, const cJSON *item, void *out)
 {
 	struct fr_manifest_route *route = ROUTE(out, pattern);
-	uint32_t params = 0;
+	const char *excess;
 	int rc;
 
 	if (cJSON_IsNull(item))
@@ -53,16 +94,11 @@ static int read_pattern(struct fr_reader *r, const cJSON *item, void *out)
 		if (route->pattern[i].conv == FR_CONV_PATH && i + 1 < route->npattern)
 			return fr_reader_fail(r, FR_EINVAL,
 			                      "segment %u: \"path\" may only be the last", i);
-		params += route->pattern[i].conv >= 0;
 	}
-	if (params > FR_MAX_PATH_PARAMS)
-		return fr_reader_fail(r, FR_ELIMIT, "%u parameters; at most %d are possible",
-		                      params, FR_MAX_PATH_PARAMS);
-	if (params && route->npattern > FR_MAX_SEGMENTS)
-		return fr_reader_fail(r, FR_ELIMIT,
-		                      "%u segments; a path with parameters has at most %d",
-		                      route->npattern, FR_MAX_SEGMENTS);
-	return 0;
+	excess = fr_manifest_excess(route->pattern, route->npattern);
+	return excess ? fr_reader_fail(r, FR_ELIMIT, "the path has %s: it belongs on the side list",
+	                               excess)
+	              : 0;
 }
 
 static const struct fr_reader_field side_fields[] = {
@@ -203,13 +239,39 @@ static int check_route(struct fr_reader *r, const struct fr_manifest_route *rout
 	return 0;
 }
 
+/* Adds to what is wrong with a route which one that is.  It may not have been read to its end. */
+static void name_culprit(struct fr_reader *r, const cJSON *item)
+{
+	const char *path = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "path"));
+	const cJSON *line = cJSON_GetObjectItemCaseSensitive(item, "line");
+	const struct fr_manifest_route route = {
+		.path = path ? path : "",
+		.endpoint =
+			cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "endpoint")),
+		.file = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "file")),
+		.line = cJSON_IsNumber(line) && line->valuedouble >= 0 ? (uint32_t)line->valueint
+		                                                       : 0,
+	};
+	size_t used = r->diag ? strlen(r->diag->message) : 0;
+	char name[512];
+
+	if (!r->diag)
+		return;
+	fr_manifest_name_route(&route, name, sizeof name);
+	snprintf(r->diag->message + used, sizeof r->diag->message - used, " (%s)", name);
+}
+
 static int read_route(struct fr_reader *r, const cJSON *item, void *out)
 {
 	struct fr_manifest_route *route = out;
 	int rc = fr_reader_object(r, item, route_fields, sizeof route_fields / sizeof *route_fields,
 	                          1, route);
 
-	return rc < 0 ? rc : check_route(r, route);
+	if (rc == 0)
+		rc = check_route(r, route);
+	if (rc < 0)
+		name_culprit(r, item);
+	return rc;
 }
 
 /* ---- the whole ---- */

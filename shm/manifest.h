@@ -72,6 +72,15 @@ struct fr_manifest {
 	uint32_t nroutes;
 };
 
+/* What a pattern has too much of for the route table, in words; NULL: nothing. */
+const char *fr_manifest_excess(const struct fr_manifest_segment *pattern, uint32_t n);
+
+/* A segment's conv by its name in a manifest; FR_EINVAL: there is none of that name. */
+int fr_manifest_conv(const char *name, int *ret) FR_MUST_CHECK;
+
+/* "/items/{id}: main.create, /app/main.py:12", as far as it is known. */
+void fr_manifest_name_route(const struct fr_manifest_route *route, char *out, size_t size);
+
 /* max_len: the longest manifest to accept.  FR_EINVAL, FR_ELIMIT or FR_ENOMEM, and where. */
 int fr_manifest_read(const char *text, size_t len, size_t max_len, struct fr_manifest **ret,
                      struct fr_diag *diag) FR_MUST_CHECK;

@@ -4,6 +4,7 @@
  */
 #include "workers/asgi.h"
 #include "workers/exec.h"
+#include "workers/patterns.h"
 #include "workers/place.h"
 
 #include <string.h>
@@ -52,6 +53,8 @@ static PyMethodDef methods[] = {
 	{ "placements", placements, METH_O,
 	  "What is known of each `def` callable of an application." },
 	{ "encode", encode, METH_O, "Plain data as JSON, as bytes; None if it isn't plain." },
+	{ "misfits", fr_patterns_misfits, METH_O,
+	  "The indices of the patterns, of a list, that the route table can't hold." },
 	{ NULL, NULL, 0, NULL },
 };
 

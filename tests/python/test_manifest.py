@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 from enum import Enum
@@ -11,7 +12,7 @@ import pytest
 from pydantic import AliasChoices, BaseModel
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Match, Mount, Route
 
 from fastrapi import (
     APIRouter,
@@ -32,6 +33,7 @@ from fastrapi import (
 from fastrapi._compile import bind, compile_app, emit, manifest_bytes
 from fastrapi.routing import APIRoute
 from fastrapi.security import SecurityScopes
+from fastrapi.testclient import TestClient
 
 
 class Item(BaseModel):
@@ -157,6 +159,83 @@ def test_patterns(path: str, pattern: Any, prefix: str | None) -> None:
         assert objects[route["side"]["object"]] is app.routes[0].path_regex
     else:
         assert route["side"] is None
+
+
+def spread(place: int, size: int = 20) -> str:
+    """A path of parameters with one literal."""
+    return "".join("/x" if i == place else f"/{{p{i}}}" for i in range(size))
+
+
+def deep(request: Request) -> dict[str, str]:
+    return request.path_params
+
+
+@pytest.mark.parametrize(
+    ("path", "url"),
+    [
+        ("".join(f"/{{p{i}}}" for i in range(33)), "/1" * 33),
+        ("/s" * 64 + "/{p0}", "/s" * 64 + "/1"),
+        ("".join(f"/{{p{i}}}" for i in range(120)), "/1" * 120),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The path has")
+def test_paths_beyond_the_table_work(path: str, url: str) -> None:
+    app = application()
+    app.get(path)(deep)
+    route, objects = only(app)
+    assert route["pattern"] is None
+    assert route["side"]["kind"] == "regex"
+    assert objects[route["side"]["object"]] is app.routes[0].path_regex
+    client = TestClient(app)
+    assert client.get(url).json() == dict.fromkeys(route["params"], "1")
+    assert client.post(url).status_code == 405
+    assert client.get(url + "/1").status_code == 404
+
+
+@pytest.mark.filterwarnings("ignore:The path has")
+def test_routes_that_overlap_too_much_go_aside() -> None:
+    app = application()
+    for place in range(20):
+        app.get(spread(place))(deep)
+    app.get("/usual/{id}")(deep)
+    routes, objects = routes_of(app)
+    aside = [index for index, route in enumerate(routes) if route["side"]]
+    assert 0 < len(aside) < 20
+    assert 20 not in aside
+    for index in aside:
+        assert objects[routes[index]["side"]["object"]] is app.routes[index].path_regex
+    assert emit(app, "main:app") == emit(app, "main:app")
+
+
+def endpoint_of(number: int) -> Any:
+    def endpoint(request: Request) -> dict[str, Any]:
+        return {"number": number, "params": request.path_params}
+
+    return endpoint
+
+
+@pytest.mark.filterwarnings("ignore:The path has", "ignore:.* is never reached")
+def test_the_first_declared_wins_in_the_table_and_aside() -> None:
+    chance = random.Random(7)
+    app = application()
+    places = [(chance.randrange(18), chance.choice(["GET", "POST"])) for _ in range(40)]
+    for number, (place, method) in enumerate(places):
+        app.api_route(spread(place, 18), methods=[method])(endpoint_of(number))
+    assert 0 < sum(route["side"] is not None for route in routes_of(app)[0]) < 40
+    client = TestClient(app)
+    for _ in range(300):
+        url = "".join(chance.choice(["/x", "/y", "/y", "/y", "/y", "/y"]) for _ in range(18))
+        method = chance.choice(["GET", "POST"])
+        answer = client.request(method, url)
+        scope = {"type": "http", "method": method, "path": url, "headers": []}
+        found = [route.matches(scope) for route in app.routes]
+        full = [(i, child) for i, (match, child) in enumerate(found) if match is Match.FULL]
+        if full:
+            number, child = full[0]
+            assert answer.json() == {"number": number, "params": child["path_params"]}
+        else:
+            partial = any(match is Match.PARTIAL for match, _ in found)
+            assert answer.status_code == (405 if partial else 404)
 
 
 def test_parameters() -> None:

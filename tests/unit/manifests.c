@@ -134,12 +134,12 @@ static void put_params(FILE *out, const char *path)
 	fputs("]", out);
 }
 
-static void put_pattern(FILE *out, const char *path)
+static void put_pattern(FILE *out, const char *path, bool aside)
 {
 	const char *end, *conv, *comma = "";
 	size_t name, conv_len;
 
-	if (manifest_is_side(path)) {
+	if (aside || manifest_is_side(path)) {
 		fputs(", \"pattern\": null, \"side\": {\"kind\": \"regex\", \"object\": 0, "
 		      "\"prefix\": ",
 		      out);
@@ -167,6 +167,12 @@ static void put_pattern(FILE *out, const char *path)
 
 char *manifest_of(const struct manifest_route *routes, size_t n, bool redirect_slashes)
 {
+	return manifest_aside(routes, n, redirect_slashes, NULL);
+}
+
+char *manifest_aside(const struct manifest_route *routes, size_t n, bool redirect_slashes,
+                     const bool *aside)
+{
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
@@ -179,7 +185,7 @@ char *manifest_of(const struct manifest_route *routes, size_t n, bool redirect_s
 	for (size_t i = 0; i < n; i++) {
 		fprintf(out, "%s{\"kind\": \"plan\", \"path\": ", i ? ",\n" : "\n");
 		put_json(out, routes[i].path, strlen(routes[i].path));
-		put_pattern(out, routes[i].path);
+		put_pattern(out, routes[i].path, aside && aside[i]);
 		fputs(routes[i].methods[0] ? ", \"methods\": [" : ", \"methods\": null", out);
 		for (size_t k = 0; k < MANIFEST_METHODS && routes[i].methods[k]; k++)
 			fprintf(out, "%s\"%s\"", k ? ", " : "", routes[i].methods[k]);

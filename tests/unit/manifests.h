@@ -21,6 +21,10 @@ extern const char manifest_full[];
 /* A new string; free() it. */
 char *manifest_of(const struct manifest_route *routes, size_t n, bool redirect_slashes);
 
+/* The same, with those routes on the side list that aside says. */
+char *manifest_aside(const struct manifest_route *routes, size_t n, bool redirect_slashes,
+                     const bool *aside);
+
 /* Whether a template goes on the side list: a parameter inside a segment, or a path before the end. */
 bool manifest_is_side(const char *path);
 

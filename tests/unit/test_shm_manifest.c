@@ -218,6 +218,8 @@ static void test_limits(void **state)
 	text = manifest_of(&route, 1, true);
 	assert_int_equal(fr_manifest_read(text, strlen(text), NO_LIMIT, &m, &diag), FR_ELIMIT);
 	assert_string_equal(diag.where, "routes[0].pattern");
+	assert_non_null(strstr(diag.message, "more than 64 segments"));
+	assert_non_null(strstr(diag.message, "/x/{p}: main.r0, main.py:1)"));
 	free(text);
 	strcpy(path + 2 * (FR_MAX_SEGMENTS - 1), "/{p}");
 	text = manifest_of(&route, 1, true);
@@ -229,6 +231,8 @@ static void test_limits(void **state)
 	text = manifest_of(&route, 1, true);
 	assert_int_equal(fr_manifest_read(text, strlen(text), NO_LIMIT, &m, &diag), FR_ELIMIT);
 	assert_string_equal(diag.where, "routes[0].pattern");
+	assert_non_null(strstr(diag.message, "more than 32 parameters"));
+	assert_non_null(strstr(diag.message, "/{p}: main.r0, main.py:1)"));
 	free(text);
 }
 

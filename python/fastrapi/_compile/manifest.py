@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.routing import BaseRoute, Host, WebSocketRoute
 
+from .. import _fastrapid
 from .._include import IncludedRouter, effective_routes
 from .._limits import FormLimits
 from .._route import given
@@ -44,6 +45,7 @@ class _Compiler:
 
     def routes(self, app: Any) -> list[dict[str, Any]]:
         result = []
+        tabled = []
         replaced = is_replaced()
         for original, route in _standing(app.router.routes):
             # No request over HTTP matches those.
@@ -51,9 +53,13 @@ class _Compiler:
                 continue
             if not replaced and _is_plan(original, route):
                 result.append(self._plan(route))
+                if result[-1]["pattern"] is not None:
+                    tabled.append((result[-1], route))
             else:
                 limit = getattr(route, "max_body_size", app.router.max_body_size)
                 result.append(self._asgi(original, route, app.router.form_limits) | {"max_body": limit})
+        for index in _fastrapid.misfits([entry["pattern"] for entry, _ in tabled]):
+            self._put_aside(*tabled[index])
         return result
 
     def _entry(self, kind: str, route: Any, label: str) -> dict[str, Any]:
@@ -91,17 +97,18 @@ class _Compiler:
         entry["side"] = {"kind": "route", "object": entry["object"], "prefix": prefix}
         return entry
 
+    def _put_aside(self, entry: dict[str, Any], route: Any) -> None:
+        """Onto the side list, to be matched by its expression."""
+        expression = self.objects.add(f"expression {_where(route)}", route.path_regex)
+        entry["pattern"] = None
+        entry["side"] = {"kind": "regex", "object": expression, "prefix": literal_start(route.path)}
+
     def _plan(self, route: Any) -> dict[str, Any]:
-        label = f"{','.join(sorted(route.methods))} {route.path}"
+        label = _where(route)
         entry = self._entry("plan", route, label)
         entry["pattern"] = pattern_of(route.path)
         if entry["pattern"] is None:
-            expression = self.objects.add(f"expression {label}", route.path_regex)
-            entry["side"] = {
-                "kind": "regex",
-                "object": expression,
-                "prefix": literal_start(route.path),
-            }
+            self._put_aside(entry, route)
         planner = Planner(route, label, self.objects, self.places, self.overrides)
         try:
             entry["steps"] = planner.plan()

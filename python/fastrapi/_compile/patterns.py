@@ -10,7 +10,7 @@ PARAM = re.compile(r"{([a-zA-Z_][a-zA-Z0-9_]*)(?::([a-zA-Z_][a-zA-Z0-9_]*))?}")
 
 
 def pattern_of(path: str) -> list[list[str]] | None:
-    """A path as segments; None if the route table can't hold it."""
+    """A path as segments; None if it is more than that."""
     segments: list[list[str]] = []
     parts = path[1:].split("/")
     for index, part in enumerate(parts):
