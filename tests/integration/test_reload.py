@@ -120,7 +120,7 @@ def test_no_request_is_lost(daemon: Start) -> None:
 
 
 def test_long_requests_end_and_idle_connections_are_answered_once_more(daemon: Start, tmp_path: Path) -> None:
-    server = daemon(version(1), CONTROL)
+    server = daemon(version(1), {**CONTROL, "timeouts": {"drain": 5, "idle": 60}})
     answers: list[int] = []
     thread = threading.Thread(target=lambda: answers.append(server.json("/slow")))
     with server.connect() as idle, server.connect() as silent:
