@@ -132,7 +132,8 @@ static int scope_base(struct fr_run *run, PyObject *scope)
 		if (rc < 0)
 			return -1;
 	}
-	int has = PyDict_Contains(scope, names->router);
+	/* Middleware sees no router: it stands before that, and asks by this whether it does. */
+	int has = run->in_middleware ? 1 : PyDict_Contains(scope, names->router);
 	if (has == 0) {
 		PyObject *router = PyObject_GetAttr(run->program->app, names->router);
 		has = router ? PyDict_SetItem(scope, names->router, router) : -1;

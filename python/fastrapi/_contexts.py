@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from ._include import effective_routes
 
@@ -45,6 +46,23 @@ class RouteContext:
     def endpoint(self) -> Callable[..., Any] | None:
         """The function that was decorated."""
         return getattr(self._effective, "endpoint", None)
+
+    @property
+    def starlette_route(self) -> BaseRoute | None:
+        """The route as it stands here, if it is not an APIRoute: a mount, a WebSocket."""
+        from .routing import APIRoute
+
+        return None if isinstance(self._effective, APIRoute) else self._effective
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the route's path and methods, with prefixes, fit a request."""
+        from ._route import match_route
+        from .routing import EffectiveRoute
+
+        if isinstance(self._effective, EffectiveRoute):
+            return match_route(self._effective, scope)
+        found: tuple[Match, Scope] = self._effective.matches(scope)
+        return found
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._effective, name)

@@ -22,6 +22,7 @@ from ._limits import FormLimits, check_max_body_size, checked_form_limits, first
 from .utils import get_value_or_default
 
 if TYPE_CHECKING:
+    from ._contexts import RouteContext
     from .routing import APIRouter
 
 # In a scope, below the key "fastapi": what an included route or router is there.
@@ -234,6 +235,13 @@ class IncludedRouter(BaseRoute):
         own = {**own_scope(scope), **own_scope(child_scope)}
         scope.update({**child_scope, SCOPE: own})
         await route.handle(scope, receive, send)
+
+    def effective_route_contexts(self) -> Iterator["RouteContext"]:
+        """Each route as it is here: what instrumentation matches requests with."""
+        from ._contexts import RouteContext
+
+        for route, effective in self.pairs():
+            yield RouteContext(route, effective)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> Any:
         """The path of the first route with this name."""

@@ -292,12 +292,14 @@ class FastrAPI(Starlette):
     async def _lifespan_asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
         self._is_traced()  # a global provider may be there by now
+        if self.middleware_stack is None:
+            self.middleware_stack = self.build_middleware_stack()
         if self._telemetry is None or not self._telemetry.config["auto_configure"]:
-            await self.router.lifespan(scope, receive, send)
+            await self.middleware_stack(scope, receive, send)
             return
         from .telemetry._export import exports
 
-        await exports.around(self._telemetry.config, self.router.lifespan, scope, receive, send)
+        await exports.around(self._telemetry.config, self.middleware_stack, scope, receive, send)
 
     async def _python_asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.root_path:

@@ -27,6 +27,7 @@ from ._contexts import RouteContext as RouteContext
 from ._contexts import iter_route_contexts as iter_route_contexts
 from ._frontend import Frontend, FrontendFiles, Frontends, check_path, wants_check
 from ._include import CONTEXT, INCLUDED, SCOPE, IncludeContext, IncludedRouter, effective_routes, own_scope
+from ._include import IncludedRouter as _IncludedRouter  # noqa: F401 - what plugins ask for
 from ._lifespan import as_lifespan, call_handler, merged_lifespan
 from ._limits import (
     FormLimits,
@@ -88,6 +89,12 @@ class APIRoute(RouteState, routing.Route):  # type: ignore[misc]
 
     @app.setter
     def app(self, app: ASGIApp) -> None:
+        from ._runtime.asgi import is_plain
+
+        if is_plain(app, self):
+            # A plugin changed the route's dependencies and made the callable anew.
+            self._app = None
+            return
         self._app = app
         self._has_own_app = True
 

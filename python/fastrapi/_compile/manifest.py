@@ -150,7 +150,8 @@ def compile_app(app: Any, name: str, overrides: dict[Any, Any]) -> tuple[dict[st
         "app": {
             "name": name,
             "redirect_slashes": bool(app.router.redirect_slashes),
-            "wrapped": bool(app.user_middleware) or app._is_traced(),
+            # Asked first: it also notes what it finds.
+            "wrapped": app._is_traced() or bool(app.user_middleware),
             "debug": bool(app.debug),
             "root_path": app.root_path,
         },

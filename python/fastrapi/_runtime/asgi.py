@@ -42,6 +42,9 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 # What an included route is where it is included, while its handler is made.
 _state: ContextVar[Any] = ContextVar("fastrapi_route_state", default=None)
 
+# On a handler and on its ASGI callable: the route that they belong to, if nothing is wrapped around.
+_PLAIN = "_fastrapi_route"
+
 _NOT_AWAITED = (
     "Response not awaited. There's a high chance that the "
     "application code is raising an exception and a dependency with yield "
@@ -60,7 +63,14 @@ def route_handler(route: Any) -> Handler:
 
     from .. import routing
 
-    return routing.get_request_handler(**handler_options(state))
+    handler = routing.get_request_handler(**handler_options(state))
+    vars(handler)[_PLAIN] = route
+    return handler
+
+
+def is_plain(app: ASGIApp, route: Any) -> bool:
+    """Whether a callable that was made for a route is what the route would make itself."""
+    return getattr(app, _PLAIN, None) is route
 
 
 def request_response(func: Callable[[Request], Awaitable[Response] | Response]) -> ASGIApp:
@@ -89,6 +99,7 @@ def request_response(func: Callable[[Request], Awaitable[Response] | Response]) 
             scope["fastapi_middleware_astack"] = files
             await wrap_app_handling_exceptions(inner, request)(scope, receive, send)
 
+    vars(app)[_PLAIN] = getattr(func, _PLAIN, None)
     return app
 
 

@@ -5,7 +5,10 @@ from typing import Any
 
 from .. import params
 from .._compile.aliases import validation_name
+from .._compile.annotations import lenient_issubclass as lenient_issubclass
 from .._compile.bodies import ensure_multipart_is_installed as ensure_multipart_is_installed
+from .._compile.bodies import flat_body_params as _get_flat_body_params  # noqa: F401
+from .._compile.bodies import get_body_field as _get_body_field  # noqa: F401
 from .._compile.bodies import multipart_incorrect_install_error as multipart_incorrect_install_error
 from .._compile.bodies import multipart_not_installed_error as multipart_not_installed_error
 from .._compile.dependant import Dependant, evaluated

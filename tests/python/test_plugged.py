@@ -1,0 +1,163 @@
+"""What plugins and instrumentation reach for beyond the documented names."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Match, Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from fastrapi import APIRouter, Depends, FastrAPI
+from fastrapi._compile import compile_app
+from fastrapi.dependencies.utils import (
+    _get_body_field,
+    _get_flat_body_params,
+    get_parameterless_sub_dependant,
+)
+from fastrapi.routing import APIRoute, _IncludedRouter, iter_route_contexts, request_response
+from fastrapi.testclient import TestClient
+
+
+class Watcher:
+    """Middleware that notes what is in each scope, before and after."""
+
+    seen: list[tuple[str, bool, bool]]
+
+    def __init__(self, app: ASGIApp, seen: list[tuple[str, bool, bool]]) -> None:
+        self.app = app
+        self.seen = seen
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        before = "router" in scope
+        await self.app(scope, receive, send)
+        self.seen.append((scope["type"], before, "router" in scope))
+
+
+def test_middleware_sees_the_lifespan_and_stands_before_the_router() -> None:
+    seen: list[tuple[str, bool, bool]] = []
+    app = FastrAPI()
+    app.add_middleware(Watcher, seen=seen)
+    app.add_api_route("/x", lambda: 1)
+    with TestClient(app) as client:
+        assert client.get("/x").json() == 1
+        assert client.get("/nowhere").status_code == 404
+    assert seen == [("http", False, True), ("http", False, True), ("lifespan", False, True)]
+
+
+def test_middleware_is_not_added_once_the_lifespan_has_begun() -> None:
+    app = FastrAPI()
+    with TestClient(app), pytest.raises(RuntimeError, match="Cannot add middleware"):
+        app.add_middleware(Watcher, seen=[])
+
+
+class OwnRoute(APIRoute):
+    """A route that may only be asked when its turn has come."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        assert scope.get("its turn")
+        return super().matches(scope)
+
+
+def nested() -> FastrAPI:
+    inner = APIRouter(route_class=OwnRoute)
+    inner.add_api_route("/{n}", lambda n: n, methods=["GET"])
+    inner.routes.append(Mount("/m", FastrAPI()))
+    outer = APIRouter()
+    outer.include_router(inner, prefix="/inner")
+    app = FastrAPI(openapi_url=None)
+    app.include_router(outer, prefix="/outer")
+    return app
+
+
+@pytest.mark.parametrize("how", ["method", "function"])
+def test_routes_are_matched_from_outside(how: str) -> None:
+    app = nested()
+    (route,) = app.routes
+    assert isinstance(route, _IncludedRouter)
+    contexts = list(route.effective_route_contexts() if how == "method" else iter_route_contexts(app.routes))
+    assert [context.path for context in contexts] == ["/outer/inner/{n}", "/outer/inner/m"]
+    assert contexts[0].starlette_route is None
+    assert isinstance(contexts[1].starlette_route, Mount)
+    scope = {"type": "http", "method": "GET", "path": "/outer/inner/3", "headers": []}
+    assert [context.matches(scope)[0] for context in contexts] == [Match.FULL, Match.NONE]
+    assert contexts[0].matches({**scope, "method": "PUT"})[0] is Match.PARTIAL
+    assert contexts[1].matches({**scope, "path": "/outer/inner/m/deeper"})[0] is Match.FULL
+
+
+def given_a_dependency(route: APIRoute, call: Any) -> None:
+    """What fastapi-pagination does to a route that was declared."""
+    depends = Depends(call)
+    route.dependencies.append(depends)
+    route.dependant.dependencies.append(get_parameterless_sub_dependant(depends=depends, path=route.path_format))
+    route.body_field = _get_body_field(
+        body_params=_get_flat_body_params(route.dependant),
+        name=route.unique_id,
+        embed_body_fields=route._embed_body_fields,
+    )
+    route.app = request_response(route.get_route_handler())
+
+
+@pytest.mark.parametrize("included", [False, True])
+def test_a_dependency_is_added_to_a_route(included: bool) -> None:
+    calls: list[int] = []
+
+    def page(page: int) -> None:
+        calls.append(page)
+
+    def nothing() -> None:
+        """No change."""
+
+    router = APIRouter()
+    router.add_api_route("/x", nothing)
+    (route,) = router.routes
+    assert isinstance(route, APIRoute)
+    given_a_dependency(route, page)
+    app = FastrAPI(openapi_url=None)
+    if included:
+        app.include_router(router)
+    else:
+        app.router.routes.append(route)
+    client = TestClient(app)
+    assert client.get("/x?page=7").status_code == 200
+    assert client.get("/x").status_code == 422
+    assert calls == [7]
+    manifest, _ = compile_app(app, "app")
+    assert [entry["kind"] for entry in manifest["routes"]] == ["plan"]
+
+
+def test_a_callable_of_its_own_stays() -> None:
+    async def own(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 299, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    app = FastrAPI()
+    app.add_api_route("/x", lambda: 1)
+    route = app.routes[-1]
+    assert isinstance(route, APIRoute)
+    route.app = own
+    assert TestClient(app).get("/x").status_code == 299
+
+
+@pytest.fixture
+def instrumented(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Starlette's __call__ replaced, as by Sentry."""
+    seen: list[str] = []
+    original = Starlette.__call__
+
+    async def call(self: Starlette, scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["type"])
+        await original(self, scope, receive, send)
+
+    monkeypatch.setattr(Starlette, "__call__", call)
+    return seen
+
+
+@pytest.mark.parametrize("with_middleware", [False, True])
+def test_replaced_starlette_call(instrumented: list[str], with_middleware: bool) -> None:
+    app = FastrAPI()
+    app.add_api_route("/x", lambda: 1)
+    if with_middleware:
+        app.add_middleware(Watcher, seen=[])
+    assert TestClient(app).get("/x").json() == 1
+    assert instrumented == ["http"]
