@@ -475,6 +475,14 @@ static int finish_head(struct fr_parser *p)
 	return FR_PARSE_DONE;
 }
 
+/* Makes the white space from at on spaces; returns its end. */
+static size_t mend_run(struct fr_parser *p, size_t at, size_t len)
+{
+	while (at < len && (p->base[at] == ' ' || p->base[at] == '\t'))
+		p->base[at++] = ' ';
+	return at;
+}
+
 /*
  * llhttp takes a tab around a content-length for a digit gone wrong.  Makes
  * it a space, which means the same, and starts again; false: it is another
@@ -483,14 +491,12 @@ static int finish_head(struct fr_parser *p)
 static bool mend_length(struct fr_parser *p, size_t len)
 {
 	llhttp_t *ll = (llhttp_t *)(void *)p->ll;
-	char *at = p->base + (llhttp_get_error_pos(ll) - p->base);
-	char *end = p->base + len;
+	const char *at = llhttp_get_error_pos(ll), *end = p->base + len;
 
 	if (at >= end || *at != '\t' || p->mended++ == MAX_MENDED)
 		return false;
-	for (; at < end && (*at == ' ' || *at == '\t'); at++)
-		*at = ' ';
-	if (at < end && *at != '\r')
+	p->mended_to = mend_run(p, (size_t)(at - p->base), len);
+	if (p->mended_to < len && p->base[p->mended_to] != '\r')
 		return false;
 	restart(p);
 	return true;
@@ -503,6 +509,9 @@ int fr_parse_head(struct fr_parser *p, size_t len)
 	size_t upto = len > max ? max + 1 : len;
 	llhttp_errno_t err;
 
+	/* The rest of white space of which a part was mended; to start again for each byte of it is costly. */
+	if (p->mended && p->fed == p->mended_to)
+		p->mended_to = mend_run(p, p->fed, upto);
 	while (upto > p->fed) {
 		err = llhttp_execute(ll, p->base + p->fed, upto - p->fed);
 		if (err == HPE_PAUSED && !p->in_head) {

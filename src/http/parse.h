@@ -49,6 +49,7 @@ struct fr_parser {
 	struct fr_bytes version;
 	int status; /* set by a callback that stops the parser */
 	unsigned mended; /* how often llhttp was started again */
+	size_t mended_to; /* where white space that was made spaces ends, so far */
 	bool in_head;
 	bool paused_at_chunk;
 	bool message_complete;

@@ -95,6 +95,10 @@ static void test_accepted(void **state)
 	HEAD("GET / HTTP/1.1\r\nHost: [::1]:80\r\nX:\r\nY: \t \r\nZ: caf\xe9\r\n\r\n",
 	     FR_PARSE_DONE);
 	HEAD("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \t5 \t\r\n\r\n", FR_PARSE_DONE);
+	/* However many there are, and however they come. */
+	HEAD("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5"
+	     " \t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t \t \r\nX: \ty\r\n\r\n",
+	     FR_PARSE_DONE);
 	HEAD("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n", FR_PARSE_DONE);
 	HEAD("GET / HTTP/1.1\r\nHost: a\r\n", FR_PARSE_MORE);
 	HEAD("G", FR_PARSE_MORE);
