@@ -108,7 +108,12 @@ void fr_exchange_resume(struct fr_exchange *x)
 
 void fr_exchange_abort(struct fr_exchange *x)
 {
-	fr_conn_fail(conn_of(x));
+	struct fr_conn *c = conn_of(x);
+
+	/* Answers that are done wait in the cork: they are not lost with this one. */
+	if (c->srv->turn == c)
+		fr_out_uncork(c);
+	fr_conn_fail(c);
 }
 
 /*

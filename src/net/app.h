@@ -114,7 +114,8 @@ void fr_exchange_resume(struct fr_exchange *x);
 
 /*
  * Starts the answer.  Fields are written as given, after being checked: a bad
- * name, or CR, LF or NUL in a value, is FR_EINVAL and nothing is written.
+ * name, or a control character other than tab in a value, is FR_EINVAL, and
+ * nothing is written.
  * net adds date, server, connection and, when framing says so,
  * transfer-encoding; it never adds content-length.  With LENGTH and no
  * content-length field the body ends by close, but for bodiless statuses.
@@ -142,7 +143,10 @@ int fr_exchange_reply(struct fr_exchange *x, unsigned status, struct fr_bytes co
                       const struct fr_field *extra, size_t nextra, const char *body, size_t len,
                       fr_release_fn *release, void *owner);
 
-/* Ends the connection without (the rest of) an answer. on_close may follow at once. */
+/*
+ * Ends the connection without (the rest of) an answer; those before it are
+ * sent.  on_close may follow at once.
+ */
 void fr_exchange_abort(struct fr_exchange *x);
 
 /* The request asks for a WebSocket, validly. */

@@ -213,6 +213,8 @@ static void on_request(void *data, struct fr_exchange *x)
 	} else if (is(h->path, "/inject")) {
 		if (fr_exchange_reply(x, 200, plain, &bad, 1, "x", 1, NULL, NULL) == FR_EINVAL)
 			err = fr_exchange_reply(x, 500, plain, NULL, 0, "refused", 7, NULL, NULL);
+	} else if (is(h->path, "/abort")) {
+		err = FR_EPIPE;
 	} else if (is(h->path, "/who")) {
 		char text[128];
 		int client, server;

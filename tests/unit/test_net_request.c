@@ -76,6 +76,17 @@ static void test_good_then_bad(void **state)
 	world_fini(&w);
 }
 
+/* An answer that is done is not lost with the next one, which is given up. */
+static void test_good_then_aborted(void **state)
+{
+	(void)state;
+	PLAY(w, NULL, SAY(GET GET "GET /abort HTTP/1.1\r\nHost: a\r\n\r\n" GET), ALL);
+	assert_int_equal(count(w.client.out, "HTTP/1.1 200 OK\r\n"), 2);
+	assert_true(w.client.eof);
+	assert_int_equal(w.closed_ok, 2);
+	world_fini(&w);
+}
+
 /* A request split anywhere, or spelt byte by byte, is answered as when it comes whole. */
 static void without_dates(char *text)
 {
@@ -230,12 +241,19 @@ static void test_framing_of_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_keep_alive),    cmocka_unit_test(test_http_1_0),
-		cmocka_unit_test(test_pipelining),    cmocka_unit_test(test_many_pipelined),
-		cmocka_unit_test(test_good_then_bad), cmocka_unit_test(test_split),
-		cmocka_unit_test(test_continue),      cmocka_unit_test(test_no_continue),
-		cmocka_unit_test(test_early_answer),  cmocka_unit_test(test_too_large),
-		cmocka_unit_test(test_large_body),    cmocka_unit_test(test_framing_of_answers),
+		cmocka_unit_test(test_keep_alive),
+		cmocka_unit_test(test_http_1_0),
+		cmocka_unit_test(test_pipelining),
+		cmocka_unit_test(test_many_pipelined),
+		cmocka_unit_test(test_good_then_bad),
+		cmocka_unit_test(test_good_then_aborted),
+		cmocka_unit_test(test_split),
+		cmocka_unit_test(test_continue),
+		cmocka_unit_test(test_no_continue),
+		cmocka_unit_test(test_early_answer),
+		cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_large_body),
+		cmocka_unit_test(test_framing_of_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
