@@ -1,5 +1,6 @@
 #include "shm/manifest.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -337,7 +338,12 @@ int fr_manifest_read(const char *text, size_t len, size_t max_len, struct fr_man
 	r.doc = calloc(1, sizeof *r.doc);
 	if (!r.doc)
 		return fr_reader_no_memory(&r);
+	errno = 0; /* cJSON doesn't tell a short memory from bad text, malloc() does */
 	r.doc->json = cJSON_ParseWithLengthOpts(text, len, &end, 0);
+	if (!r.doc->json && errno == ENOMEM) {
+		rc = fr_reader_no_memory(&r);
+		goto out;
+	}
 	if (!r.doc->json) {
 		rc = fr_diag_set(diag, FR_EINVAL, "manifest", "not JSON, at byte %zu",
 		                 end ? (size_t)(end - text) : 0);

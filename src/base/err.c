@@ -1,5 +1,6 @@
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,17 +28,18 @@ enum fr_err fr_diag_set(struct fr_diag *diag, enum fr_err code, const char *wher
 
 enum fr_err fr_diag_errno(struct fr_diag *diag, int err, const char *where, const char *fmt, ...)
 {
+	enum fr_err code = err == ENOMEM ? FR_ENOMEM : FR_EIO;
 	va_list args;
 	size_t used;
 
 	if (!diag)
-		return FR_EIO;
+		return code;
 	va_start(args, fmt);
-	format(diag, FR_EIO, where, fmt, args);
+	format(diag, code, where, fmt, args);
 	va_end(args);
 	used = strlen(diag->message);
 	snprintf(diag->message + used, sizeof diag->message - used, ": %s", strerror(err));
-	return FR_EIO;
+	return code;
 }
 
 const char *fr_err_name(enum fr_err code)

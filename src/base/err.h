@@ -38,7 +38,7 @@ struct fr_diag {
 enum fr_err fr_diag_set(struct fr_diag *diag, enum fr_err code, const char *where, const char *fmt,
                         ...) FR_PRINTF(4, 5);
 
-/* As fr_diag_set, with ": " and the text of errno value err at the end. */
+/* As fr_diag_set, with ": " and the text of errno value err at the end; FR_EIO, or FR_ENOMEM for ENOMEM. */
 enum fr_err fr_diag_errno(struct fr_diag *diag, int err, const char *where, const char *fmt, ...)
 	FR_PRINTF(4, 5);
 

@@ -1,6 +1,7 @@
 #include "master/conf_text.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -269,7 +270,10 @@ static int walk_member(struct walk *w)
 		return unexpected(w, "a key in double quotes");
 	if ((err = walk_string(w, &raw, &len)) < 0)
 		return err;
+	errno = 0; /* cJSON doesn't tell a short memory from bad text, malloc() does */
 	name = cJSON_ParseWithLength(raw, len);
+	if (!name && errno == ENOMEM)
+		return fr_diag_set(w->diag, FR_ENOMEM, w->file, "out of memory");
 	if (!cJSON_IsString(name)) {
 		cJSON_Delete(name);
 		return fr_conf_error(w->diag, w->file, key,

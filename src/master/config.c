@@ -298,12 +298,41 @@ static char *folder_of(const char *file)
 	return out;
 }
 
+static int parse(struct reader *r, const char *text, size_t len, cJSON **ret)
+{
+	const char *end;
+
+	errno = 0; /* cJSON doesn't tell a short memory from bad text, malloc() does */
+	*ret = cJSON_ParseWithLengthOpts(text, len + 1, &end, 1);
+	if (*ret)
+		return 0;
+	if (errno == ENOMEM)
+		return fr_diag_set(r->diag, FR_ENOMEM, r->file, "out of memory");
+	return fr_diag_set(r->diag, FR_EINVAL, r->file,
+	                   "found a value that can't be read, expected JSON with comments");
+}
+
+/* The application is looked for beside the file. */
+static int take_base(struct reader *r)
+{
+	char expected[MAX_EXPECTED];
+	int err = fr_conf_set(r->config, fr_conf_key_find("app_dir"),
+	                      (struct fr_conf_value){ .text = r->base }, NULL, expected,
+	                      sizeof expected);
+
+	if (err == 0)
+		return 0;
+	if (err == FR_ENOMEM)
+		return fr_diag_set(r->diag, err, r->file, "out of memory");
+	return fr_diag_set(r->diag, FR_EIO, r->file, "can't use the file's folder");
+}
+
 int fr_config_read(struct fr_config *config, const char *file, struct fr_diag *diag)
 {
 	struct reader r = { .config = config, .file = file, .diag = diag };
 	cJSON *tree = NULL;
-	const char *end, *clash;
-	char *text = NULL, expected[MAX_EXPECTED];
+	const char *clash;
+	char *text = NULL;
 	size_t len = 0;
 	int err;
 
@@ -313,13 +342,11 @@ int fr_config_read(struct fr_config *config, const char *file, struct fr_diag *d
 	    (err = fr_conf_walk(text, len, file, &r.marks, diag)) < 0)
 		goto out;
 	r.text = text;
-	tree = cJSON_ParseWithLengthOpts(text, len + 1, &end, 1);
+	if ((err = parse(&r, text, len, &tree)) < 0)
+		goto out;
 	r.base = folder_of(file);
-	if (!tree || !r.base) {
-		err = fr_diag_set(
-			diag, r.base ? FR_EINVAL : FR_EIO, file,
-			r.base ? "found a value that can't be read, expected JSON with comments"
-			       : "can't find the file's folder");
+	if (!r.base) {
+		err = fr_diag_errno(diag, errno, file, "can't find the file's folder");
 		goto out;
 	}
 	free(config->file);
@@ -329,11 +356,8 @@ int fr_config_read(struct fr_config *config, const char *file, struct fr_diag *d
 	if (err == 0 && (clash = status_clash(config)))
 		err = fr_conf_error(diag, file, value_pos(&r, "status.listen"), STATUS_CLASH,
 		                    config->status.listen, clash);
-	if (err == 0 && !config->app_dir &&
-	    fr_conf_set(config, fr_conf_key_find("app_dir"),
-	                (struct fr_conf_value){ .text = r.base }, NULL, expected,
-	                sizeof expected) < 0)
-		err = fr_diag_set(diag, FR_EIO, file, "can't use the file's folder");
+	if (err == 0 && !config->app_dir)
+		err = take_base(&r);
 out:
 	cJSON_Delete(tree);
 	fr_conf_marks_fini(&r.marks);
@@ -350,7 +374,8 @@ int fr_config_option(struct fr_config *config, const char *key, const char *text
 	char expected[MAX_EXPECTED], *here = realpath(".", NULL);
 	int err = here ? fr_conf_set(config, fr_conf_key_find(key), fr_conf_value_of(text), here,
 	                             expected, sizeof expected)
-	               : FR_EIO;
+	          : errno == ENOMEM ? FR_ENOMEM
+	                            : FR_EIO;
 
 	free(here);
 	if (err == FR_EINVAL)

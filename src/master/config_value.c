@@ -2,6 +2,7 @@
 #include "master/config_keys.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <grp.h>
 #include <libgen.h>
 #include <math.h>
@@ -210,6 +211,10 @@ static int set_dir(char **at, const char *text, const char *base, struct expect 
 	char *joined = join(base, text), *path = joined ? realpath(joined, NULL) : NULL;
 	struct stat st;
 
+	if (!joined || (!path && errno == ENOMEM)) {
+		free(joined);
+		return FR_ENOMEM;
+	}
 	free(joined);
 	if (!path || stat(path, &st) < 0 || !S_ISDIR(st.st_mode)) {
 		free(path);
@@ -289,11 +294,15 @@ static int add_listen(struct fr_config *config, const char *text, const char *ba
 /* A file to be written: it, or the folder to make it in, must be writable. */
 static int set_file(char **at, const char *text, const char *base, struct expect *e)
 {
-	char *path = *text ? join(base, text) : NULL, *copy = path ? strdup(path) : NULL;
+	char *path = join(base, text), *copy = path ? strdup(path) : NULL;
 	struct stat st;
 	int ok = 0;
 
-	if (copy) {
+	if (!copy) {
+		free(path);
+		return FR_ENOMEM;
+	}
+	if (*text) {
 		if (stat(path, &st) == 0)
 			ok = !S_ISDIR(st.st_mode) && access(path, W_OK) == 0;
 		else
@@ -311,10 +320,14 @@ static int set_file(char **at, const char *text, const char *base, struct expect
 /* A socket that is there may be stale, or ours; whoever opens it will see. */
 static int set_socket(char **at, const char *text, const char *base, struct expect *e)
 {
-	char *path = *text ? join(base, text) : NULL, *copy = path ? strdup(path) : NULL;
-	int ok = copy && strlen(path) <= MAX_SOCKET && text[strlen(text) - 1] != '/' &&
+	char *path = join(base, text), *copy = path ? strdup(path) : NULL;
+	int ok = *text && copy && strlen(path) <= MAX_SOCKET && text[strlen(text) - 1] != '/' &&
 	         access(dirname(copy), W_OK | X_OK) == 0;
 
+	if (!copy) {
+		free(path);
+		return FR_ENOMEM;
+	}
 	free(copy);
 	if (!ok) {
 		free(path);
@@ -326,8 +339,12 @@ static int set_socket(char **at, const char *text, const char *base, struct expe
 
 static int set_user(char **at, const char *text, struct expect *e)
 {
-	const struct passwd *pw = getpwnam(text);
+	const struct passwd *pw;
 
+	errno = 0;
+	pw = getpwnam(text);
+	if (!pw && errno == ENOMEM)
+		return FR_ENOMEM;
 	if (!pw)
 		return expected(e, "a user of this system");
 	if (geteuid() != 0 && pw->pw_uid != geteuid())
@@ -338,8 +355,12 @@ static int set_user(char **at, const char *text, struct expect *e)
 
 static int set_group(char **at, const char *text, struct expect *e)
 {
-	const struct group *gr = getgrnam(text);
+	const struct group *gr;
 
+	errno = 0;
+	gr = getgrnam(text);
+	if (!gr && errno == ENOMEM)
+		return FR_ENOMEM;
 	if (!gr)
 		return expected(e, "a group of this system");
 	if (geteuid() != 0 && gr->gr_gid != getegid())

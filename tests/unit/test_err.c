@@ -24,6 +24,7 @@ static void nobody_to_tell_is_allowed(void **state)
 	(void)state;
 	assert_int_equal(fr_diag_set(NULL, FR_ELIMIT, NULL, "x"), FR_ELIMIT);
 	assert_int_equal(fr_diag_errno(NULL, ENOENT, NULL, "x"), FR_EIO);
+	assert_int_equal(fr_diag_errno(NULL, ENOMEM, NULL, "x"), FR_ENOMEM);
 }
 
 static void errno_is_told_in_words(void **state)
