@@ -1,6 +1,6 @@
 /*
  * The head parser: bytes that come in pieces mean what they mean whole, and
- * whatever is accepted keeps its promises.
+ * whatever is accepted keeps its promises; so does a WebSocket handshake.
  *
  * Input: a byte that says how long the pieces are, then the bytes.
  */
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "http/parse.h"
+#include "http/ws.h"
 #include "tests/fuzz/check.h"
 
 #define FIELDS 20
@@ -81,6 +82,22 @@ static void check_head(const struct fr_parser *p)
 	CHECK(hosts == 1 || (hosts == 0 && h->minor == 0));
 }
 
+static void check_handshake(const struct fr_head *h)
+{
+	const char *why = NULL;
+	int status = fr_ws_handshake(h, &why);
+	char accept[FR_WS_ACCEPT_BYTES + 1];
+
+	CHECK(status == 0 || status == 101 || status == 400 || status == 426);
+	if (status == 101) {
+		CHECK(h->minor == 1 && h->method.len == 3 && !h->has_body);
+		fr_ws_accept(h, accept);
+		CHECK(strlen(accept) == FR_WS_ACCEPT_BYTES);
+	} else if (status) {
+		CHECK(why && *why);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct side whole, pieces;
@@ -99,6 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(a <= -400 && a > -600 && whole.p.why && b <= -400 && pieces.p.why);
 	} else if (a == FR_PARSE_DONE) {
 		check_head(&whole.p);
+		check_handshake(&whole.p.head);
 		CHECK(whole.p.head_len == pieces.p.head_len);
 		CHECK(whole.p.head.nfields == pieces.p.head.nfields);
 		CHECK(whole.p.chunked == pieces.p.chunked);

@@ -3,7 +3,8 @@
  * one route after the other must agree.
  *
  * The input spells out routes, one byte a segment, until a 0xff or eight
- * routes; the rest is the path.
+ * routes; the rest is the path.  A literal with SIDE_BIT puts its route on the
+ * side list, where a callback of ours decides.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@
 #define MAX_PARTS 6
 #define PATH_END 7 /* a token that ends a route */
 #define PATH_REST 6
+#define SIDE_BIT 0x40
 
 static const char *const texts[] = { "a",  "",   "7",   "1.5",
 	                             "me", "\n", "a\n", "00000000000000000000000000000000" };
@@ -29,6 +31,7 @@ static const char *const convs[] = { "", "str", "int", "float", "uuid", "str", "
 struct pattern {
 	uint8_t parts[MAX_PARTS]; /* low three bits: 0 a literal, 1 to 5 a convertor, 6 the rest */
 	uint32_t count;
+	size_t prefix; /* of a side entry: bytes before its first parameter; else 0 */
 	char path[512];
 };
 
@@ -77,10 +80,19 @@ static bool part_takes(uint8_t part, const char *p, size_t len)
 	}
 }
 
+/* What a side entry's own matcher says where its prefix fits: any rule will do. */
+static bool side_matches(const char *path, size_t len, size_t prefix)
+{
+	return len > prefix && path[len - 1] != 'x';
+}
+
 static bool matches(const struct pattern *t, const char *path, size_t len)
 {
 	const char *p = path, *end = path + len, *next;
 
+	if (t->prefix)
+		return len >= t->prefix && !memcmp(path, t->path, t->prefix) &&
+		       side_matches(path, len, t->prefix);
 	for (uint32_t i = 0; i < t->count; i++) {
 		if (p == end || *p != '/')
 			return false;
@@ -101,6 +113,7 @@ static const uint8_t *read_pattern(const uint8_t *data, const uint8_t *end, stru
 	char *at = t->path;
 
 	t->count = 0;
+	t->prefix = 0;
 	while (data < end && t->count < MAX_PARTS && *data != 0xff && (*data & 7) != PATH_END) {
 		uint8_t part = *data++;
 
@@ -109,6 +122,11 @@ static const uint8_t *read_pattern(const uint8_t *data, const uint8_t *end, stru
 		else
 			at += sprintf(at, "/%s", texts[part >> 3 & 7]);
 		t->parts[t->count++] = part;
+		if (!(part & 7) && (part & SIDE_BIT)) {
+			sprintf(at, "s{q}");
+			t->prefix = strcspn(t->path, "{"); /* as manifest_of() has it */
+			break;
+		}
 		if ((part & 7) == PATH_REST)
 			break;
 	}
@@ -127,28 +145,90 @@ static bool takes_get(uint32_t route)
 	return route % 3 != 2;
 }
 
-static void compare(const struct fr_image *img, const struct pattern *patterns, uint32_t n,
-                    const char *path, size_t len)
-{
-	struct fr_span get = { "GET", 3 };
-	uint32_t want = FR_NONE32, kind = FR_MATCH_NONE;
-	struct fr_match m;
+struct table {
+	const struct fr_image *img;
+	const struct pattern *patterns;
+	uint32_t n;
+	bool broken_side;
+};
 
-	for (uint32_t i = 0; i < n && kind != FR_MATCH_FULL; i++) {
-		if (!matches(&patterns[i], path, len) &&
-		    !(len && path[len - 1] == '\n' && matches(&patterns[i], path, len - 1)))
+static int on_side(void *arg, const struct fr_side *side, const char *path, size_t len)
+{
+	struct table *t = arg;
+
+	if (side->route >= t->n || !t->patterns[side->route].prefix) {
+		t->broken_side = true;
+		return FR_MATCH_NONE;
+	}
+	if (!matches(&t->patterns[side->route], path, len))
+		return FR_MATCH_NONE;
+	return takes_get(side->route) ? FR_MATCH_FULL : FR_MATCH_METHOD;
+}
+
+/* "$" also stands before a newline that ends the path. */
+static bool route_takes(const struct pattern *t, const char *path, size_t len)
+{
+	return matches(t, path, len) ||
+	       (!t->prefix && len && path[len - 1] == '\n' && matches(t, path, len - 1));
+}
+
+static uint32_t find(const struct table *t, const char *path, size_t len, uint32_t *ret_route)
+{
+	uint32_t kind = FR_MATCH_NONE;
+
+	*ret_route = FR_NONE32;
+	for (uint32_t i = 0; i < t->n && kind != FR_MATCH_FULL; i++) {
+		if (!route_takes(&t->patterns[i], path, len))
 			continue;
 		if (takes_get(i) || kind == FR_MATCH_NONE) {
 			kind = takes_get(i) ? FR_MATCH_FULL : FR_MATCH_METHOD;
-			want = i;
+			*ret_route = i;
 		}
 	}
-	if (fr_route_find(img, FR_GET, get, path, len, NULL, NULL, &m) || m.kind != kind ||
-	    m.route != want)
+	return kind;
+}
+
+static void compare(struct table *t, const char *path, size_t len)
+{
+	struct fr_span get = { "GET", 3 };
+	uint32_t route, kind = find(t, path, len, &route);
+	struct fr_match m;
+
+	if (fr_route_find(t->img, FR_GET, get, path, len, on_side, t, &m) || t->broken_side ||
+	    m.kind != kind || m.route != route)
+		abort();
+	if (kind != FR_MATCH_NONE && (m.side != FR_NONE32) != (t->patterns[route].prefix != 0))
 		abort();
 	for (uint32_t i = 0; i < m.nparams; i++)
 		if (m.params[i].p < path || m.params[i].p + m.params[i].len > path + len)
 			abort();
+	/* Without the side entries: what it says is right, or it says that it can't tell. */
+	if (fr_route_find(t->img, FR_GET, get, path, len, NULL, NULL, &m))
+		abort();
+	if (!m.undecided && kind == FR_MATCH_FULL && m.route != route)
+		abort();
+}
+
+static void compare_redirect(struct table *t, const char *path, size_t len)
+{
+	size_t other = len, got_len = 0;
+	char *copy = malloc(len + 1);
+	uint32_t route;
+	int want, got, add = -1;
+
+	if (!copy)
+		abort();
+	memcpy(copy, path, len);
+	if (len && path[len - 1] == '/')
+		while (other && path[other - 1] == '/')
+			other--;
+	else
+		copy[other++] = '/';
+	want = !(len == 1 && *path == '/') && find(t, copy, other, &route) != FR_MATCH_NONE;
+	got = fr_route_redirect(t->img, path, len, on_side, t, &got_len, &add);
+	if (got != want || (got && (got_len != other || add != (other > len))))
+		abort();
+	free(copy);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -158,19 +238,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const uint8_t *end = data + size;
 	struct fr_image_buf image;
 	struct fr_diag diag;
-	uint32_t n = 0;
+	struct table t = { .patterns = patterns };
 	char *text, *path;
 	size_t len;
 
-	while (data < end && n < MAX_ROUTES && *data != 0xff) {
-		data = read_pattern(data, end, &patterns[n]);
-		routes[n] = (struct manifest_route){ patterns[n].path,
-			                             { takes_get(n) ? "GET" : "POST" } };
-		n++;
+	while (data < end && t.n < MAX_ROUTES && *data != 0xff) {
+		data = read_pattern(data, end, &patterns[t.n]);
+		routes[t.n] = (struct manifest_route){ patterns[t.n].path,
+			                               { takes_get(t.n) ? "GET" : "POST" } };
+		t.n++;
 	}
 	data += data < end && *data == 0xff;
 	len = (size_t)(end - data);
-	text = manifest_of(routes, n, true);
+	text = manifest_of(routes, t.n, true);
 	if (fr_image_build(text, strlen(text), 3, &image, &diag) ||
 	    fr_image_verify(image.image, image.size, &diag))
 		abort();
@@ -180,7 +260,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!path)
 		abort();
 	memcpy(path, data, len);
-	compare(image.image, patterns, n, path, len);
+	t.img = image.image;
+	compare(&t, path, len);
+	compare_redirect(&t, path, len);
 	free(path);
 	fr_image_buf_fini(&image);
 	return 0;

@@ -3,9 +3,9 @@
  *
  *     fuzz_x [FILE-OR-FOLDER...]      default: tests/fuzz/corpus/fuzz_x
  *
- * Besides each file as it is, its prefixes and copies of it with single bits
- * flipped are fed, the same ones each time.  At least one input must have
- * been there.
+ * Besides each file as it is, prefixes and copies of it with single bits
+ * flipped are fed, the same ones each time: as many as bring a corpus to some
+ * BUDGET of runs.  At least one input must have been there.
  */
 #include <dirent.h>
 #include <stdint.h>
@@ -16,9 +16,10 @@
 #include "tests/fuzz/check.h"
 
 #define CORPUS_FILE_MAX (1u << 20)
-#define VARIANTS 200u
+#define VARIANTS 100u /* at most, each a prefix and a flip */
+#define BUDGET 20000u
 
-static unsigned inputs;
+static unsigned inputs, variants = VARIANTS;
 
 /* In memory of exactly this size, so that a sanitizer sees a read beyond. */
 static void feed(const uint8_t *data, size_t size)
@@ -37,7 +38,7 @@ static void feed_variants(uint8_t *data, size_t size)
 	uint64_t random = 88172645463325252u;
 
 	feed(data, size);
-	for (unsigned i = 0; size && i < VARIANTS; i++) {
+	for (unsigned i = 0; size && i < variants; i++) {
 		size_t at;
 
 		random ^= random << 13;
@@ -73,8 +74,14 @@ static int run_folder(const char *path, DIR *folder)
 {
 	const struct dirent *entry;
 	char name[8192];
+	unsigned files = 0;
 	int failed = 0;
 
+	while ((entry = readdir(folder)))
+		files += entry->d_name[0] != '.';
+	rewinddir(folder);
+	if (files * 2 * VARIANTS > BUDGET)
+		variants = BUDGET / 2 / files;
 	while ((entry = readdir(folder))) {
 		if (entry->d_name[0] == '.')
 			continue;
