@@ -16,7 +16,6 @@
 #include "master/conf_text.h"
 #include "master/config_keys.h"
 #include "master/config_load.h"
-#include "master/nearest.h"
 #include "master/reference.h"
 
 static char folder[] = "/tmp/fr-test-config-XXXXXX";
@@ -411,17 +410,6 @@ static void test_example_reads(void **state)
 	fr_config_fini(&config);
 }
 
-static void test_nearest(void **state)
-{
-	(void)state;
-	assert_int_equal(fr_nearest_distance("workers", "workers"), 0);
-	assert_int_equal(fr_nearest_distance("wrokers", "workers"), 1);
-	assert_int_equal(fr_nearest_distance("", "abc"), 3);
-	assert_int_equal(fr_nearest_distance("kitten", "sitting"), 3);
-	assert_false(fr_nearest_plausible(3, 4));
-	assert_true(fr_nearest_plausible(1, 3));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -438,7 +426,6 @@ int main(void)
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_command_line),
-		cmocka_unit_test(test_nearest),
 		cmocka_unit_test(test_reference_is_current),
 		cmocka_unit_test(test_example_reads),
 	};
