@@ -25,6 +25,7 @@
 #include "workers/program.h"
 #include "workers/selector.h"
 #include "workers/socket.h"
+#include "workers/spare.h"
 
 enum { EXIT_GOOD = 0, EXIT_APP = 1, EXIT_PYTHON = 2 };
 
@@ -257,6 +258,8 @@ static void on_master(struct ev_loop *loop, ev_io *io, int revents)
 		accept_all(w);
 	} else if (n > 0 && order == FR_ORDER_RETIRE) {
 		begin_stop(w, config->timeouts.drain, config->timeouts.idle);
+	} else if (n > 0 && order == FR_ORDER_HASTEN) {
+		begin_stop(w, 0, 0);
 	}
 	if (n > 0)
 		return;
@@ -564,10 +567,18 @@ static void end(struct worker *w)
 	Py_CLEAR(w->app);
 }
 
+static void take_slot(struct worker *w, const struct fr_heritage *h)
+{
+	if (h->board && !h->spare && !w->board.slot)
+		fr_wboard_init(&w->board, h->board, h->worker, h->generation);
+}
+
 int fr_worker_main(const struct fr_heritage *heritage)
 {
-	struct worker w = { .heritage = heritage };
+	struct fr_heritage own = *heritage;
+	struct worker w = { .heritage = &own };
 	const struct fr_config *config = heritage->config;
+	struct fr_spare_fds before;
 	struct fr_interp_args interp = {
 		.python = config->python,
 		.app_dir = config->app_dir,
@@ -578,8 +589,9 @@ int fr_worker_main(const struct fr_heritage *heritage)
 	int code;
 
 	reset_signals();
-	if (heritage->board)
-		fr_wboard_init(&w.board, heritage->board, heritage->worker, heritage->generation);
+	if (own.spare)
+		fr_spare_look(&before);
+	take_slot(&w, &own);
 	if (open_image(&w, &diag) < 0)
 		return fail_diag(&w, &diag, EXIT_APP);
 	if (fr_place_audit() < 0 || fr_interp_start(&interp, &diag) < 0)
@@ -587,6 +599,9 @@ int fr_worker_main(const struct fr_heritage *heritage)
 	code = load(&w);
 	if (code != EXIT_GOOD)
 		return code;
+	if (own.spare && fr_spare_wait(&own, &before) < 0)
+		return fail_python(&w);
+	take_slot(&w, &own);
 	if (fr_loop_init(&w.loop) < 0)
 		return fail_python(&w);
 	start_watchers(&w);

@@ -27,6 +27,7 @@ struct fr_config {
 	char *listen[FR_MAX_LISTEN]; /* "host:port", "[v6]:port", "unix:PATH" */
 	size_t nlisten;
 	unsigned workers; /* 0 was "auto": the number of usable cores, filled in */
+	int spare; /* keep a process that workers are forked from when one dies */
 	unsigned threads; /* capacity of the thread pool of each worker */
 	int sync_handlers; /* enum fr_sync_handlers */
 	struct {
@@ -41,6 +42,7 @@ struct fr_config {
 		uint64_t pipeline; /* requests answered in one turn before others get theirs */
 		uint64_t ws_message; /* bytes of a WebSocket's message */
 		uint64_t manifest; /* bytes the loader may send */
+		uint64_t retiring; /* generations that were replaced and have not ended */
 	} limits;
 	struct {
 		double start; /* loader and worker until ready, seconds */

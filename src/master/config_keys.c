@@ -35,6 +35,9 @@ const struct fr_conf_key fr_conf_keys[] = {
 	  "Default: [\"127.0.0.1:8000\"]." },
 	{ "workers", FR_CONF_WORKERS, AT(workers), "auto", 1, 256, NULL,
 	  "The number of worker processes; \"auto\" is one for each usable core." },
+	{ "spare", FR_CONF_BOOL, AT(spare), "true", 0, 0, NULL,
+	  "Whether to keep a process that has imported the application, from which a worker that "
+	  "dies is replaced in milliseconds and without looking at the files again. It takes the memory of one more worker." },
 	{ "threads", FR_CONF_COUNT, AT(threads), "40", 1, 1000, NULL,
 	  "How many def endpoints and dependencies each worker may run in threads at a time." },
 	{ "sync_handlers", FR_CONF_CHOICE, AT(sync_handlers), "auto", 0, 0, sync_choices,
@@ -66,6 +69,9 @@ const struct fr_conf_key fr_conf_keys[] = {
 	  "Bytes of a WebSocket's message, all its fragments together. More closes it with 1009." },
 	{ "limits.manifest", FR_CONF_SIZE, AT(limits.manifest), "64M", 64 * KIB, 256 * MIB, NULL,
 	  "Bytes of the manifest that the loader may send: the size of an application." },
+	{ "limits.retiring", FR_CONF_COUNT, AT(limits.retiring), "4", 1, 100, NULL,
+	  "Generations that a reload has replaced and that still finish their requests. A reload "
+	  "beyond that tells the oldest one to cancel its requests, and begins when it has ended." },
 	{ "timeouts.start", FR_CONF_TIME, AT(timeouts.start), "60s", 0.1, 86400, NULL,
 	  "How long the application may take to load, and then its workers to become ready." },
 	{ "timeouts.header", FR_CONF_TIME, AT(timeouts.header), "10s", 0.01, 86400, NULL,

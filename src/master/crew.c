@@ -1,26 +1,22 @@
 #include "master/crew.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/lsan_interface.h>
-#endif
 
 #include "base/log.h"
-#include "master/child.h"
+#include "master/spawn.h"
 
 #define BACKOFF_FIRST 0.1
 #define BACKOFF_MOST 30.0
 #define SETTLED 0.25 /* a worker that was ready for this long could serve */
+#define SPARE_TIME 3.0 /* for the spare to make a worker */
 #define LOST_TIME 0.01 /* before a worker returns: for the others' events */
 #define DRAIN_MARGIN 5.0 /* for lifespan's shutdown, after the requests */
 #define FAST_LIMIT 3.0
@@ -31,87 +27,145 @@
 static void on_report(struct ev_loop *loop, ev_io *watcher, int revents);
 static void on_timer(struct ev_loop *loop, ev_timer *watcher, int revents);
 
-/* ---- starting one ---- */
-
-/* _exit() runs no handlers, the leak sanitizer's neither: builds with it look here. */
-static void look_for_leaks(void)
+static void wait_for(struct fr_member *m, double seconds)
 {
-#ifdef __SANITIZE_ADDRESS__
-	__lsan_do_leak_check();
-#endif
+	ev_now_update(m->crew->loop);
+	ev_timer_stop(m->crew->loop, &m->timer);
+	ev_timer_init(&m->timer, on_timer, seconds, 0);
+	ev_timer_start(m->crew->loop, &m->timer);
 }
 
-/* The forked child: from here to its exit code. */
-static _Noreturn void be_worker(struct fr_member *m, int report_fd)
+static void tell(struct fr_member *m, int signo)
+{
+	m->told = signo;
+	kill(m->pid, signo);
+}
+
+/* ---- starting one ---- */
+
+/* A process for m is there, with the other end of fd. */
+static void begin(struct fr_member *m, pid_t pid, int fd)
 {
 	struct fr_crew *crew = m->crew;
-	struct fr_heritage h = crew->heritage;
-	size_t nkeep = 0;
-	int *keep = calloc(h.nlisteners + 3, sizeof *keep);
-	struct fr_diag diag = { 0 };
-	char name[16];
-	int rc;
 
-	h.worker = m->number;
-	h.master_fd = report_fd;
-	fr_child_reset_signals();
-	ev_loop_destroy(crew->loop); /* closes the child's copy of the epoll descriptor, no more */
-	if (!keep || fr_child_close_stdin() < 0)
-		_exit(1);
-	for (size_t i = 0; i < h.nlisteners; i++)
-		keep[nkeep++] = h.listeners[i].fd;
-	keep[nkeep++] = h.image_fd;
-	keep[nkeep++] = h.master_fd;
-	keep[nkeep++] = h.log_fd;
-	fr_child_close_fds(keep, nkeep);
-	free(keep);
-	if (h.log_fd > 2)
-		dup2(h.log_fd, 2);
-	fr_log_init(h.log_fd, (enum fr_level)h.config->log.level);
-	snprintf(name, sizeof name, "fastrapid-w%u", m->number);
-	prctl(PR_SET_NAME, name, 0, 0, 0);
-	if (fr_child_drop(h.config->user, h.config->group, &diag) < 0) {
-		fr_log(FR_ERROR, "worker %u: %s: %s", m->number, diag.where, diag.message);
-		_exit(1);
-	}
-	fr_child_follow((pid_t)h.master_pid, FR_ORPHAN_SIGNAL);
-	rc = crew->entries->worker(&h);
-	fflush(NULL);
-	look_for_leaks();
-	_exit(rc);
+	m->pid = pid;
+	m->report_fd = fd;
+	m->asked = m->ready = m->late = false;
+	m->told = 0;
+	ev_io_init(&m->report, on_report, m->report_fd, EV_READ);
+	ev_io_start(crew->loop, &m->report);
+	wait_for(m, crew->heritage.config->timeouts.start);
 }
 
 static int spawn(struct fr_member *m, struct fr_diag *diag)
 {
 	struct fr_crew *crew = m->crew;
-	int fds[2];
+	struct fr_heritage heritage = crew->heritage;
+	int fd, err;
 	pid_t pid;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
-		return fr_diag_errno(diag, errno, "crew", "can't make a socket pair");
-	fflush(NULL);
-	pid = fork();
-	if (pid < 0) {
-		int err = fr_diag_errno(diag, errno, "crew", "can't fork");
-
-		close(fds[0]);
-		close(fds[1]);
+	heritage.worker = m->number;
+	if ((err = fr_spawn(crew->loop, crew->entries, &heritage, &pid, &fd, diag)) < 0)
 		return err;
-	}
-	if (pid == 0)
-		be_worker(m, fds[1]);
-	close(fds[1]);
-	setpgid(pid, pid);
-	m->pid = pid;
-	m->report_fd = fds[0];
-	m->ready = m->late = false;
-	ev_io_init(&m->report, on_report, m->report_fd, EV_READ);
-	ev_io_start(crew->loop, &m->report);
-	ev_now_update(crew->loop);
-	ev_timer_init(&m->timer, on_timer, crew->heritage.config->timeouts.start, 0);
-	ev_timer_start(crew->loop, &m->timer);
+	begin(m, pid, fd);
 	fr_log(FR_DEBUG, "worker %u started (pid %d)", m->number, (int)pid);
 	return 0;
+}
+
+/* ---- replacing one ---- */
+
+/* By a process that imports the application anew. */
+static void spawn_again(struct fr_member *m)
+{
+	struct fr_diag diag;
+
+	if (spawn(m, &diag) == 0)
+		return;
+	fr_log(FR_ERROR, "worker %u can't be started: %s", m->number, diag.message);
+	wait_for(m, BACKOFF_MOST);
+}
+
+static void revive(struct fr_member *m)
+{
+	struct fr_diag diag;
+	pid_t pid = 0;
+	int ends[2], err;
+
+	if (fr_spawn_pair(ends, &diag) < 0) {
+		spawn_again(m);
+		return;
+	}
+	err = fr_spare_take(&m->crew->spare, m->number, ends[1], &pid);
+	close(ends[1]);
+	if (err < 0) {
+		close(ends[0]);
+		spawn_again(m);
+	} else if (pid) {
+		begin(m, pid, ends[0]);
+	} else {
+		m->asked = true;
+		m->report_fd = ends[0];
+		wait_for(m, SPARE_TIME);
+	}
+}
+
+/* The spare has not made it. */
+static void give_up_spare(struct fr_member *m)
+{
+	m->asked = false;
+	close(m->report_fd);
+	m->report_fd = -1;
+	ev_timer_stop(m->crew->loop, &m->timer);
+	if (m->crew->state == FR_CREW_READY)
+		spawn_again(m);
+}
+
+/* What runs the application's code says so: it is believed of our own children only. */
+static bool is_child(const struct fr_crew *crew, pid_t pid)
+{
+	siginfo_t info;
+
+	for (unsigned i = 0; i < crew->count; i++)
+		if (crew->members[i].pid == pid)
+			return false;
+	return pid > 0 && pid != crew->spare.pid &&
+	       waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static void on_forked(void *data, unsigned worker, pid_t pid)
+{
+	struct fr_crew *crew = data;
+	struct fr_member *m = worker < crew->count ? &crew->members[worker] : NULL;
+
+	if (!m || !m->asked)
+		return;
+	if (!is_child(crew, pid)) {
+		give_up_spare(m);
+		return;
+	}
+	begin(m, pid, m->report_fd);
+	fr_log(FR_DEBUG, "worker %u forked from the spare (pid %d)", m->number, (int)pid);
+	if (crew->state == FR_CREW_READY)
+		return;
+	ev_timer_stop(crew->loop, &m->timer);
+	tell(m, SIGKILL); /* it has not begun to do anything */
+}
+
+static void on_spare_lost(void *data)
+{
+	struct fr_crew *crew = data;
+
+	for (unsigned i = 0; i < crew->count; i++)
+		if (crew->members[i].asked)
+			give_up_spare(&crew->members[i]);
+}
+
+static void on_spare_change(void *data)
+{
+	struct fr_crew *crew = data;
+
+	if (crew->events.on_spare)
+		crew->events.on_spare(crew->events.data);
 }
 
 /* ---- orders ---- */
@@ -127,7 +181,7 @@ static void order(struct fr_member *m, enum fr_order what)
 		;
 	/* One that can't be told what to do is of no use; how it ends is told when it is reaped. */
 	if (n < 0 && m->pid)
-		kill(m->pid, SIGTERM);
+		tell(m, SIGTERM);
 }
 
 void fr_crew_accept(struct fr_crew *crew)
@@ -135,12 +189,15 @@ void fr_crew_accept(struct fr_crew *crew)
 	for (unsigned i = 0; i < crew->count; i++)
 		if (crew->members[i].ready)
 			order(&crew->members[i], FR_ORDER_ACCEPT);
+	fr_spare_start(&crew->spare);
 }
 
 /* ---- what becomes of them ---- */
 
 static bool anyone_runs(const struct fr_crew *crew)
 {
+	if (crew->spare.pid)
+		return true;
 	for (unsigned i = 0; i < crew->count; i++)
 		if (crew->members[i].pid)
 			return true;
@@ -158,7 +215,7 @@ static void kill_all(struct fr_crew *crew, int signo)
 {
 	for (unsigned i = 0; i < crew->count; i++)
 		if (crew->members[i].pid)
-			kill(crew->members[i].pid, signo);
+			tell(&crew->members[i], signo);
 }
 
 static void on_deadline(struct ev_loop *loop, ev_timer *watcher, int revents)
@@ -179,6 +236,7 @@ static void on_deadline(struct ev_loop *loop, ev_timer *watcher, int revents)
 static void end_within(struct fr_crew *crew, enum fr_crew_state state, double limit)
 {
 	crew->state = state;
+	fr_spare_end(&crew->spare);
 	for (unsigned i = 0; i < crew->count; i++)
 		ev_timer_stop(crew->loop, &crew->members[i].timer);
 	ev_now_update(crew->loop);
@@ -198,10 +256,23 @@ void fr_crew_retire(struct fr_crew *crew)
 		if (m->pid && m->ready)
 			order(m, FR_ORDER_RETIRE);
 		else if (m->pid)
-			kill(m->pid, SIGTERM); /* a replacement that has not begun to serve */
+			tell(m, SIGTERM); /* a replacement that has not begun to serve */
 	}
 	if (!anyone_runs(crew))
 		all_gone(crew);
+}
+
+void fr_crew_hasten(struct fr_crew *crew)
+{
+	if (crew->failed)
+		fr_crew_stop(crew, false); /* it has nothing to finish */
+	if (crew->state != FR_CREW_RETIRING)
+		return;
+	if (ev_timer_remaining(crew->loop, &crew->deadline) > DRAIN_MARGIN)
+		end_within(crew, FR_CREW_RETIRING, DRAIN_MARGIN);
+	for (unsigned i = 0; i < crew->count; i++)
+		if (crew->members[i].pid && crew->members[i].ready)
+			order(&crew->members[i], FR_ORDER_HASTEN);
 }
 
 void fr_crew_stop(struct fr_crew *crew, bool graceful)
@@ -245,8 +316,10 @@ static void now_ready(struct fr_member *m)
 	ev_timer_stop(crew->loop, &m->timer);
 	if (crew->state == FR_CREW_READY)
 		order(m, FR_ORDER_ACCEPT);
-	if (crew->state == FR_CREW_READY)
+	if (crew->state == FR_CREW_READY) {
 		fr_log(FR_INFO, "worker %u (pid %d) is ready", m->number, (int)m->pid);
+		fr_spare_start(&crew->spare); /* it may have been used up */
+	}
 	if (crew->state != FR_CREW_STARTING)
 		return;
 	for (unsigned i = 0; i < crew->count; i++)
@@ -306,21 +379,20 @@ static void on_report(struct ev_loop *loop, ev_io *watcher, int revents)
 		close_report(m);
 }
 
-/* A running worker is late, or a dead one's time to return has come. */
+/* A running worker is late, the spare does not make one, or a dead one's time to return has come. */
 static void on_timer(struct ev_loop *loop, ev_timer *watcher, int revents)
 {
 	struct fr_member *m = MEMBER_OF(watcher, timer);
-	struct fr_diag diag;
 
 	(void)loop;
 	(void)revents;
 	if (m->pid) {
 		m->late = true;
-		kill(m->pid, SIGKILL);
-	} else if (spawn(m, &diag) < 0) {
-		fr_log(FR_ERROR, "worker %u can't be started: %s", m->number, diag.message);
-		ev_timer_set(&m->timer, BACKOFF_MOST, 0);
-		ev_timer_start(loop, &m->timer);
+		tell(m, SIGKILL);
+	} else if (m->asked) {
+		fr_spare_discard(&m->crew->spare); /* fr_spare_reaped follows */
+	} else {
+		revive(m);
 	}
 }
 
@@ -376,9 +448,19 @@ static void replace(struct fr_member *m, pid_t pid, const char *how)
 		fr_log(FR_ERROR, "worker %u (pid %d) %s; it is started again in %.1f s", m->number,
 		       (int)pid, how, delay);
 	}
-	ev_now_update(crew->loop);
-	ev_timer_set(&m->timer, delay, 0);
-	ev_timer_start(crew->loop, &m->timer);
+	wait_for(m, delay);
+}
+
+/* By the signal that it was sent, having nothing to finish: as it should be. */
+static bool as_told(const struct fr_member *m, int status)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == m->told && !m->ready;
+}
+
+static void end_if_empty(struct fr_crew *crew)
+{
+	if (crew->state >= FR_CREW_RETIRING && crew->state != FR_CREW_GONE && !anyone_runs(crew))
+		all_gone(crew);
 }
 
 bool fr_crew_reaped(struct fr_crew *crew, pid_t pid, int status)
@@ -386,6 +468,10 @@ bool fr_crew_reaped(struct fr_crew *crew, pid_t pid, int status)
 	struct fr_member *m = NULL;
 	char how[128];
 
+	if (fr_spare_reaped(&crew->spare, pid, status)) {
+		end_if_empty(crew);
+		return true;
+	}
 	for (unsigned i = 0; i < crew->count; i++)
 		if (crew->members[i].pid == pid)
 			m = &crew->members[i];
@@ -405,10 +491,9 @@ bool fr_crew_reaped(struct fr_crew *crew, pid_t pid, int status)
 		fail(crew, NULL, "worker %u %s before it was ready", m->number, how);
 	else if (crew->state == FR_CREW_READY)
 		replace(m, pid, how);
-	else if (status && !crew->failed)
+	else if (status && !crew->failed && !as_told(m, status))
 		fr_log(FR_WARNING, "worker %u (pid %d) %s", m->number, (int)pid, how);
-	if (crew->state >= FR_CREW_RETIRING && crew->state != FR_CREW_GONE && !anyone_runs(crew))
-		all_gone(crew);
+	end_if_empty(crew);
 	return true;
 }
 
@@ -416,6 +501,7 @@ int fr_crew_start(struct fr_crew *crew, struct ev_loop *loop, const struct fr_en
                   const struct fr_heritage *heritage, struct fr_crew_events events,
                   struct fr_diag *diag)
 {
+	const struct fr_spare_events of_spare = { crew, on_forked, on_spare_lost, on_spare_change };
 	unsigned count = heritage->config->workers;
 	int err;
 
@@ -428,6 +514,7 @@ int fr_crew_start(struct fr_crew *crew, struct ev_loop *loop, const struct fr_en
 	crew->members = calloc(count, sizeof *crew->members);
 	if (!crew->members)
 		return fr_diag_set(diag, FR_ENOMEM, "crew", "out of memory");
+	fr_spare_init(&crew->spare, loop, entries, &crew->heritage, of_spare);
 	ev_timer_init(&crew->deadline, on_deadline, 0, 0);
 	for (unsigned i = 0; i < count; i++) {
 		crew->members[i].crew = crew;
@@ -455,8 +542,10 @@ void fr_crew_fini(struct fr_crew *crew)
 		close_report(&crew->members[i]);
 		ev_timer_stop(crew->loop, &crew->members[i].timer);
 	}
-	if (crew->members)
+	if (crew->members) {
 		ev_timer_stop(crew->loop, &crew->deadline);
+		fr_spare_fini(&crew->spare);
+	}
 	free(crew->members);
 	free(crew->failure);
 	crew->members = NULL;

@@ -4,9 +4,10 @@
  * Started by the master with a sealed image; ready when every worker has
  * reported that its lifespan start-up has ended.  Before that, the first
  * failure ends the whole crew; afterwards a worker that dies is replaced: at
- * once if it had served, ever more slowly if it goes on dying before it can.  The crew owns the processes and
- * their report sockets, and borrows all else.  Everything runs on the
- * master's loop.
+ * once if it had served, ever more slowly if it goes on dying before it can.
+ * What replaces it is forked from the spare, or, where there is none, from
+ * the master.  The crew owns the processes and their report sockets, and
+ * borrows all else.  Everything runs on the master's loop.
  */
 #ifndef FR_MASTER_CREW_H
 #define FR_MASTER_CREW_H
@@ -18,6 +19,7 @@
 
 #include "base/err.h"
 #include "master/heritage.h"
+#include "master/spare.h"
 
 enum fr_crew_state {
 	FR_CREW_STARTING,
@@ -34,13 +36,15 @@ struct fr_member {
 	unsigned number;
 	pid_t pid; /* 0: not running */
 	int report_fd; /* -1: closed */
+	bool asked; /* not running: the spare is about to make it */
 	bool ready;
 	bool late; /* was killed because it did not become ready in time */
+	int told; /* the signal that we sent it last; 0: none */
 	unsigned failures; /* deaths in a row before it was ready, or right after */
 	ev_tstamp ready_at;
 	ev_io report;
-	ev_timer
-		timer; /* running: until it must be ready; not running: until it is started again */
+	/* Running: until it must be ready; asked: until it must run; else until it is started again. */
+	ev_timer timer;
 };
 
 /* What the crew tells its owner.  All may call fr_crew_stop; none may free the crew. */
@@ -51,6 +55,7 @@ struct fr_crew_events {
 	void (*on_gone)(void *data);
 	/* A worker has ended; how: "exited with code 3"; unexpected: nobody told it to.  May be NULL. */
 	void (*on_ended)(void *data, unsigned worker, pid_t pid, const char *how, bool unexpected);
+	void (*on_spare)(void *data); /* something about it has changed.  May be NULL */
 };
 
 struct fr_crew {
@@ -60,6 +65,7 @@ struct fr_crew {
 	struct fr_crew_events events;
 	struct fr_member *members;
 	unsigned count;
+	struct fr_spare spare;
 	enum fr_crew_state state;
 	bool failed; /* it ended because it could not start */
 	char *failure; /* the worker's words for it, or NULL */
@@ -74,11 +80,14 @@ int fr_crew_start(struct fr_crew *crew, struct ev_loop *loop, const struct fr_en
                   const struct fr_heritage *heritage, struct fr_crew_events events,
                   struct fr_diag *diag) FR_MUST_CHECK;
 
-/* All of its workers may accept from now on; also those that replace them. */
+/* All of its workers may accept from now on, also those that replace them; the spare is started. */
 void fr_crew_accept(struct fr_crew *crew);
 
 /* Others serve: ends all workers without haste, within timeouts.drain.  on_gone follows. */
 void fr_crew_retire(struct fr_crew *crew);
+
+/* Cancels what a retiring crew, or one that failed, still does.  on_gone follows soon. */
+void fr_crew_hasten(struct fr_crew *crew);
 
 /* A child has ended.  Returns whether it was of this crew. */
 bool fr_crew_reaped(struct fr_crew *crew, pid_t pid, int status);

@@ -87,6 +87,16 @@ static void on_worker_ended(void *data, unsigned worker, pid_t pid, const char *
 	fr_watch_died(g->watch, worker, pid, how, unexpected);
 }
 
+static void on_spare(void *data)
+{
+	struct fr_generation *g = data;
+	const struct fr_spare *spare = &g->crew.spare;
+
+	fr_watch_spare(g->watch, spare->pid,
+	               spare->state == FR_SPARE_NONE ? NULL : fr_spare_state_name(spare->state),
+	               spare->why);
+}
+
 static int start_crew(struct fr_generation *g, struct fr_diag *diag)
 {
 	struct fr_heritage heritage = {
@@ -101,8 +111,9 @@ static int start_crew(struct fr_generation *g, struct fr_diag *diag)
 		.hash_seed = g->compiled.hash_seed,
 		.master_pid = (int)getpid(),
 	};
-	const struct fr_crew_events events = { g, on_crew_ready, on_crew_failed, on_crew_gone,
-		                               on_worker_ended };
+	const struct fr_crew_events events = {
+		g, on_crew_ready, on_crew_failed, on_crew_gone, on_worker_ended, on_spare
+	};
 	int err = fr_status_enter(g->status, g->number, g->compiled.image, g->config.workers,
 	                          &g->watch, diag);
 

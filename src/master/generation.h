@@ -50,6 +50,7 @@ struct fr_generation {
 	uint32_t routes;
 	bool crewed; /* the crew was started */
 	bool stopping;
+	bool hastened;
 	bool gone;
 	struct fr_diag diag;
 	char *said; /* what loader or worker said about it; NULL: nothing */

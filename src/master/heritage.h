@@ -10,6 +10,7 @@
 #define FR_MASTER_HERITAGE_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,7 +33,8 @@ struct fr_heritage {
 	size_t image_size;
 	int master_fd; /* socket pair: reports out, orders in; end of file means the master died */
 	int log_fd;
-	unsigned worker; /* from 0 */
+	bool spare; /* no worker yet: see struct fr_spare_order */
+	unsigned worker; /* from 0; nothing for a spare */
 	unsigned generation; /* from 1 */
 	uint64_t hash_seed; /* of Python's hashes: the same in loader and workers */
 	int master_pid;
@@ -42,6 +44,9 @@ struct fr_heritage {
 enum fr_report_kind {
 	FR_REPORT_READY = 1, /* lifespan start-up has ended: could accept */
 	FR_REPORT_FAILED = 2, /* start-up failed; text says why (traceback) */
+	FR_REPORT_PARKED =
+		3, /* of a spare: it waits; text says why it can't be forked, or is empty */
+	FR_REPORT_FORKED = 4, /* of a spare; the text is a struct fr_spare_forked */
 };
 
 struct fr_report {
@@ -50,6 +55,10 @@ struct fr_report {
 };
 
 #define FR_REPORT_MAX 65536u
+
+/* Names of the processes, as ps shows them. */
+#define FR_WORKER_NAME "fastrapid-w%u"
+#define FR_SPARE_NAME "fastrapid-spare"
 
 /*
  * The master's orders on master_fd, one byte each.  A worker accepts nothing
@@ -61,6 +70,23 @@ struct fr_report {
 enum fr_order {
 	FR_ORDER_ACCEPT = 'A',
 	FR_ORDER_RETIRE = 'R',
+	FR_ORDER_HASTEN = 'H', /* to one that retires: cancels what still runs, and ends */
+};
+
+/*
+ * A spare is a worker up to the point where lifespan start-up would begin.
+ * There it waits for struct fr_spare_order on master_fd, which comes with one
+ * descriptor: the master_fd of the worker to be.  A spare that can be forked
+ * makes that worker a child of the master and goes on waiting; another one
+ * becomes the worker itself.  End of file ends it.
+ */
+struct fr_spare_order {
+	uint32_t worker;
+};
+
+struct fr_spare_forked {
+	uint32_t worker;
+	int32_t pid; /* 0: it could not be forked */
 };
 
 /*

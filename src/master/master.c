@@ -169,6 +169,8 @@ static void drop(struct master *m, struct fr_generation **at)
 	fr_generation_free(g);
 }
 
+static void reload_again(struct master *m);
+
 static void on_sweep(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct master *m = timer->data;
@@ -184,6 +186,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int revents)
 	}
 	if (m->stopping && !m->coming && !m->retiring && (!m->current || m->current->gone))
 		ev_break(loop, EVBREAK_ALL);
+	reload_again(m);
 }
 
 static void on_gone(void *data, struct fr_generation *g)
@@ -210,12 +213,45 @@ static void tell_outcome(struct master *m, const char *error)
 	}
 }
 
-static void end_reload(struct master *m)
+/*
+ * Whether the replaced generations that have not ended are as many as may
+ * be.  The oldest is told to hasten then.
+ */
+static bool crowded(const struct master *m)
 {
-	if (!m->again || m->stopping)
-		return;
-	m->again = false;
-	begin_reload(m);
+	struct fr_generation *oldest = m->retiring;
+	unsigned n = 0;
+
+	for (struct fr_generation *g = m->retiring; g; g = g->next) {
+		oldest = g;
+		n++;
+	}
+	if (!m->current || n < m->current->config.limits.retiring)
+		return false;
+	if (!oldest->hastened) {
+		fr_log(FR_WARNING,
+		       "a reload waits for generation %u to end: %u are retiring already "
+		       "(limits.retiring)",
+		       oldest->number, n);
+		oldest->hastened = true;
+		fr_crew_hasten(&oldest->crew);
+	}
+	return true;
+}
+
+/* Now, or, for all who ask meanwhile, once more after what is under way. */
+static void reload(struct master *m)
+{
+	m->again = m->coming || crowded(m);
+	if (!m->again)
+		begin_reload(m);
+}
+
+/* A reload has ended, or a generation has. */
+static void reload_again(struct master *m)
+{
+	if (m->again && !m->stopping)
+		reload(m);
 }
 
 static void reload_failed(struct master *m, const struct fr_diag *diag, const char *said)
@@ -250,7 +286,7 @@ static void on_failed(void *data, struct fr_generation *g)
 	m->retiring = g;
 	fr_listeners_close(&g->listeners, &m->current->listeners);
 	reload_failed(m, &g->diag, g->said);
-	end_reload(m);
+	reload_again(m);
 }
 
 static void replace(struct master *m, struct fr_generation *old, struct fr_generation *g)
@@ -311,7 +347,7 @@ static void on_ready(void *data, struct fr_generation *g)
 	fr_status_serves(m->status, g->number);
 	log_ready(m, g);
 	tell_outcome(m, NULL);
-	end_reload(m);
+	reload_again(m);
 }
 
 static void on_command(void *data, struct fr_control_client *client, const char *word);
@@ -362,15 +398,6 @@ static void begin_reload(struct master *m)
 	fr_config_fini(&config);
 	if (err < 0)
 		reload_failed(m, &diag, NULL);
-}
-
-/* Now, or, for all who ask meanwhile, once more after the one that is under way. */
-static void reload(struct master *m)
-{
-	if (m->coming)
-		m->again = true;
-	else
-		begin_reload(m);
 }
 
 /* ---- events ---- */

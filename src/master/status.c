@@ -363,6 +363,13 @@ void fr_watch_died(struct fr_watch *w, unsigned worker, pid_t pid, const char *h
 	fr_board_clear(&w->board, worker);
 }
 
+void fr_watch_spare(struct fr_watch *w, pid_t pid, const char *state, const char *why)
+{
+	w->spare.pid = pid;
+	w->spare.state = state;
+	snprintf(w->spare.why, sizeof w->spare.why, "%s", why);
+}
+
 void fr_status_leave(struct fr_watch *w)
 {
 	if (!w)

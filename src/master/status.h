@@ -43,6 +43,12 @@ const struct fr_board *fr_watch_board(const struct fr_watch *w);
 void fr_watch_died(struct fr_watch *w, unsigned worker, pid_t pid, const char *how,
                    bool unexpected);
 
+/*
+ * What its spare is doing; state is a constant, or NULL: it has none.  why:
+ * the reason why it can't be forked, copied.
+ */
+void fr_watch_spare(struct fr_watch *w, pid_t pid, const char *state, const char *why);
+
 /* No worker of it is left.  w may be NULL. */
 void fr_status_leave(struct fr_watch *w);
 

@@ -198,6 +198,35 @@ static void worker(struct tree *t, cJSON *list, const struct fr_watch *w, uint32
 	fr_counts_fini(&sum);
 }
 
+/* ---- spares ---- */
+
+static void spare(struct tree *t, cJSON *list, const struct fr_watch *w)
+{
+	bool parked = w->spare.state && !strcmp(w->spare.state, "parked");
+	cJSON *o = w->spare.state ? add(t, list, NULL, cJSON_CreateObject()) : NULL;
+
+	if (!o)
+		return;
+	number(t, o, "generation", w->generation);
+	if (w->spare.pid)
+		number(t, o, "pid", w->spare.pid);
+	else
+		text(t, o, "pid", NULL);
+	text(t, o, "state", w->spare.state);
+	/* Not known before it has loaded. */
+	add(t, o, "forkable", parked ? cJSON_CreateBool(!w->spare.why[0]) : cJSON_CreateNull());
+	text(t, o, "why", w->spare.why[0] ? w->spare.why : NULL);
+	number(t, o, "rss_bytes", w->spare.pid ? rss_of((unsigned)w->spare.pid) : 0);
+}
+
+static void spares(struct tree *t, cJSON *top)
+{
+	cJSON *list = add(t, top, "spares", cJSON_CreateArray());
+
+	for (const struct fr_watch *w = t->s->watches; list && w; w = w->next)
+		spare(t, list, w);
+}
+
 /* ---- routes ---- */
 
 /* The board of the generation that serves; before the first does, of the one that starts. */
@@ -403,6 +432,7 @@ static void fill(struct tree *t, cJSON *top)
 	counts(t, top, &t->all);
 	server(t, top);
 	add(t, top, "workers", workers);
+	spares(t, top);
 	routes(t, top);
 	callables(t, top);
 	errors(t, top);

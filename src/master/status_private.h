@@ -44,6 +44,11 @@ struct fr_watch {
 	uint32_t *
 		place; /* nroutes: of the endpoint, if it is a def; else FR_STATUS_ASYNC or _ASGI */
 	char **place_names; /* nplaces */
+	struct {
+		pid_t pid; /* 0: not running */
+		const char *state; /* NULL: there is none */
+		char why[160]; /* it can't be forked */
+	} spare;
 };
 
 struct fr_status_cause {

@@ -80,6 +80,18 @@ static int workers(struct fr_buf *out, const cJSON *s)
 	return err;
 }
 
+static int spares(struct fr_buf *out, const cJSON *s)
+{
+	const cJSON *spare;
+	int err = 0;
+
+	cJSON_ArrayForEach(spare, sub(s, "spares")) if (err == 0) err = fr_buf_printf(
+		out, "%6s %7.0f %4.0f %-11s %*.1f%s%s\n", "spare", num(spare, "pid"),
+		num(spare, "generation"), str(spare, "state"), 71, num(spare, "rss_bytes") / 1e6,
+		*str(spare, "why") ? "\n  for one worker: " : "", str(spare, "why"));
+	return err;
+}
+
 static int busiest_first(const void *a, const void *b)
 {
 	double x = num(*(const cJSON *const *)a, "requests");
@@ -145,6 +157,8 @@ char *fr_status_table(struct fr_status *s)
 	err = head(&out, tree);
 	if (err == 0)
 		err = workers(&out, tree);
+	if (err == 0)
+		err = spares(&out, tree);
 	if (err == 0)
 		err = routes(&out, tree);
 	if (err == 0)

@@ -19,6 +19,7 @@ TOP = Path(__file__).resolve().parents[2]
 FASTRAPID = Path(os.environ.get("FASTRAPID", TOP / "_build/venv/bin/fastrapid"))
 REPORTS = ("AddressSanitizer", "LeakSanitizer", "runtime error:", "Fatal Python error")
 MARK = "FASTRAPID_TEST_ID"
+SPARE = "fastrapid-spare"
 HELLO = """
 from fastrapi import FastrAPI
 
@@ -91,9 +92,26 @@ class Daemon:
     def pid(self) -> int:
         return self.process.pid
 
+    def children(self) -> dict[int, str]:
+        """The master's children and their names."""
+        found = {}
+        for child in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split():
+            with contextlib.suppress(OSError):
+                found[int(child)] = Path(f"/proc/{child}/comm").read_text().strip()
+        return found
+
     def workers(self) -> list[int]:
-        text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-        return [int(child) for child in text.split()]
+        """Workers, and the loader: it was executed as /proc/self/exe."""
+        return [pid for pid, name in self.children().items() if name.startswith("fastrapid-w") or name == "exe"]
+
+    def spares(self) -> list[int]:
+        return [pid for pid, name in self.children().items() if name == SPARE]
+
+    def wait_spare(self, timeout: float = 30) -> int:
+        """The spare of the generation that serves, when it stands by."""
+        self.wait_log(" stands by", timeout)
+        (spare,) = self.spares()
+        return spare
 
     def wait_log(self, text: str, timeout: float = 30) -> None:
         deadline = time.monotonic() + timeout

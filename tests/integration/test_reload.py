@@ -162,6 +162,37 @@ def test_hups_coalesce(daemon: Start, tmp_path: Path) -> None:
     settled(server, 1)
 
 
+def test_old_generations_are_bounded(daemon: Start, tmp_path: Path) -> None:
+    slow = version(1).replace("sleep(2)", "sleep(60)")
+    conf = {**CONTROL, "workers": 1, "timeouts": {"drain": 60}, "limits": {"retiring": 2}}
+    server = daemon(slow, conf, errors=True)
+    waiting = []
+    for number in range(1, 5):
+        connection = server.connect()
+        connection.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        waiting.append(connection)
+        time.sleep(0.3)
+        start = time.monotonic()
+        done = command(server, "reload")
+        assert (done.returncode, done.stdout) == (0, f"generation {number + 1} serves\n")
+        assert time.monotonic() - start < 20
+        assert len(server.workers()) <= 3
+    assert server.log.count("a reload waits for generation ") == 2
+    for number in (1, 2):
+        assert f"a reload waits for generation {number} to end: 2 are retiring already" in server.log
+    assert server.log.count("1 requests did not end in time: cancelled") == 2
+    for number, connection in enumerate(waiting):
+        connection.settimeout(0.1)
+        if number < 2:
+            assert b"HTTP/1.1 200" not in connection.recv(65536)
+        else:
+            with pytest.raises(TimeoutError):
+                connection.recv(1)
+        connection.close()
+    server.process.send_signal(3)
+    assert server.wait_exit() == 0
+
+
 def test_the_master_answers_while_it_reloads(daemon: Start, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
     loads = f"os.path.exists({str(flag)!r}) and '--loader' in open('/proc/self/cmdline').read()"

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/stat.h>
@@ -116,8 +117,89 @@ static void on_term(int signo)
 	told = signo;
 }
 
-static int fake_worker(const struct fr_heritage *h)
+/* The worker that a spare was told to make: its socket, and its number in h. */
+static int take_order(struct fr_heritage *h)
 {
+	struct fr_spare_order order;
+	struct iovec part = { &order, sizeof order };
+	char room[CMSG_SPACE(sizeof(int))] __attribute__((aligned(__alignof__(struct cmsghdr))));
+	struct msghdr message = { .msg_iov = &part,
+		                  .msg_iovlen = 1,
+		                  .msg_control = room,
+		                  .msg_controllen = sizeof room };
+	int fd;
+
+	if (recvmsg(h->master_fd, &message, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof order)
+		_exit(0);
+	memcpy(&fd, CMSG_DATA((struct cmsghdr *)(void *)room), sizeof fd);
+	h->worker = order.worker;
+	return fd;
+}
+
+static void answer_order(const struct fr_heritage *h, int32_t pid)
+{
+	struct {
+		struct fr_report head;
+		struct fr_spare_forked forked;
+	} answer = { { FR_REPORT_FORKED, sizeof answer.forked }, { h->worker, pid } };
+
+	if (write(h->master_fd, &answer, sizeof answer) < 0)
+		_exit(9);
+}
+
+static int32_t fork_orphan(const struct fr_heritage *h)
+{
+	int32_t pid = 0;
+	pid_t middle;
+	int fds[2];
+
+	if (pipe(fds) < 0)
+		_exit(9);
+	middle = fork();
+	if (middle == 0) {
+		pid = fork();
+		if (pid)
+			_exit(write(fds[1], &pid, sizeof pid) < 0);
+		while (getppid() != h->master_pid)
+			nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+	} else if (read(fds[0], &pid, sizeof pid) < 0 || waitpid(middle, NULL, 0) < 0) {
+		pid = -1;
+	}
+	close(fds[0]);
+	close(fds[1]);
+	return pid;
+}
+
+/* Returns in a process that is a worker. */
+static void be_spare(struct fr_heritage *h, const char *app)
+{
+	report(h, FR_REPORT_PARKED, is(app, "spare_once") ? "a reason" : "");
+	for (;;) {
+		int fd = take_order(h);
+		int32_t pid = 1; /* not the master's child */
+
+		if (is(app, "spare_silent"))
+			pause();
+		if (is(app, "spare_dies"))
+			_exit(7);
+		if (!is(app, "spare_lies") && !is(app, "spare_once"))
+			pid = fork_orphan(h);
+		if (pid == 0 || is(app, "spare_once")) {
+			close(h->master_fd);
+			h->master_fd = fd;
+			prctl(PR_SET_NAME, "fastrapid-w", 0, 0, 0);
+			prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+			return;
+		}
+		answer_order(h, pid);
+		close(fd);
+	}
+}
+
+static int fake_worker(const struct fr_heritage *given)
+{
+	struct fr_heritage own = *given, *h = &own;
+
 	const char *app = h->config->app + strlen("fake:"), *bad = check_fds(h);
 	const struct fr_image *image;
 	struct sigaction act = { .sa_handler = on_term };
@@ -138,6 +220,12 @@ static int fake_worker(const struct fr_heritage *h)
 	}
 	if (is(app, "dies"))
 		return 3;
+	if (h->spare && is(app, "no_spare")) {
+		report(h, FR_REPORT_FAILED, "Traceback of the spare");
+		return 1;
+	}
+	if (h->spare)
+		be_spare(h, app);
 	if (is(app, "one_dies") && h->worker == 1)
 		raise(SIGKILL);
 	if (is(app, "hangs"))
@@ -248,14 +336,26 @@ static void has(const char *words)
 		fail_msg("\"%s\" is not in: %s", words, text);
 }
 
-/* The pid of worker 0, from /proc: the child of the master with that name. */
-static pid_t worker_pid(pid_t master)
+/* The oldest child of the master; name: only one that is called so. */
+static pid_t child_pid(pid_t master, const char *name)
 {
-	char path[64], children[256], *end;
+	char path[64], children[256], *at = children, *end;
+	pid_t pid;
 
 	snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)master, (int)master);
 	snprintf(children, sizeof children, "%.255s", slurp(path));
-	return (pid_t)strtol(children, &end, 10);
+	while ((pid = (pid_t)strtol(at, &end, 10)) > 0) {
+		snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+		if (!name || !strncmp(slurp(path), name, strlen(name)))
+			return pid;
+		at = end;
+	}
+	return 0;
+}
+
+static pid_t worker_pid(pid_t master)
+{
+	return child_pid(master, "fastrapid-w");
 }
 
 static int setup(void **state)
@@ -380,7 +480,7 @@ static void test_loader_is_stopped(void **state)
 	(void)state;
 	for (int i = 0; i < 500 && !loader; i++) {
 		nap();
-		loader = worker_pid(pid);
+		loader = child_pid(pid, NULL);
 	}
 	assert_true(loader > 0);
 	kill(pid, SIGTERM);
@@ -448,18 +548,120 @@ static void test_dead_worker_is_replaced(void **state)
 	nobody_left();
 }
 
-static void test_workers_follow_the_master(void **state)
+/* Kills the worker, and waits for another one. */
+static pid_t next_worker(pid_t master)
 {
-	pid_t pid = daemon_of("fake:ok", "1"), worker;
+	pid_t first = worker_pid(master), next = 0;
+
+	nanosleep(&(struct timespec){ 0, 300000000 }, NULL); /* it has settled */
+	assert_int_equal(kill(first, SIGKILL), 0);
+	wait_for(") is ready");
+	next = worker_pid(master);
+	assert_true(next > 0 && next != first);
+	return next;
+}
+
+static void ends(pid_t pid)
+{
+	kill(pid, SIGTERM);
+	assert_int_equal(exit_code(pid), 0);
+	nobody_left();
+}
+
+static void test_a_spare_is_forked(void **state)
+{
+	pid_t pid = daemon_of("fake:ok", "1"), spare, worker;
+
+	(void)state;
+	wait_for("of generation 1 stands by\n");
+	spare = child_pid(pid, "fastrapid-spare");
+	assert_true(spare > 0);
+	worker = next_worker(pid);
+	assert_true(worker != spare);
+	assert_int_equal(child_pid(pid, "fastrapid-spare"), spare);
+	assert_null(strstr(slurp(log_path), "again in"));
+	ends(pid);
+}
+
+static void test_a_spare_is_used_up(void **state)
+{
+	pid_t pid = daemon_of("fake:spare_once", "1"), spare;
+
+	(void)state;
+	wait_for("of generation 1 stands by for one worker: a reason\n");
+	spare = child_pid(pid, "fastrapid-spare");
+	assert_int_equal(next_worker(pid), spare);
+	ends(pid);
+}
+
+/* Without a spare, and with one that is of no use, a worker is started from the beginning. */
+static void test_no_use_of_a_spare(void **state)
+{
+	static const struct {
+		const char *app, *words;
+	} list[] = {
+		{ "fake:no_spare",
+		  "the spare of generation 1 could not be loaded\n  Traceback of the spare" },
+		{ "fake:spare_dies", "exited with code 7: another in 0.1 s" },
+		{ "fake:spare_silent", "does not answer: killed" },
+		{ "fake:spare_lies", "stands by" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		pid_t pid = daemon_of(list[i].app, "1"), spare;
+
+		wait_for(i ? "stands by" : "another in 1.0 s");
+		spare = child_pid(pid, "fastrapid-spare");
+		assert_true(next_worker(pid) != spare);
+		has(list[i].words);
+		ends(pid);
+	}
+}
+
+static void test_a_spare_that_dies_returns(void **state)
+{
+	pid_t pid = daemon_of("fake:ok", "1"), spare;
+
+	(void)state;
+	wait_for("stands by");
+	spare = child_pid(pid, "fastrapid-spare");
+	kill(spare, SIGKILL);
+	wait_for("was ended by signal 9 (Killed): another in 0.1 s");
+	for (int i = 0; i < 500 && !child_pid(pid, "fastrapid-spare"); i++)
+		nap();
+	assert_true(child_pid(pid, "fastrapid-spare") > 0);
+	ends(pid);
+}
+
+static void test_a_spare_is_not_wanted(void **state)
+{
+	pid_t pid =
+		daemon_conf("{\"app\": \"fake:ok\", \"listen\": [\"unix:sock\"], \"workers\": 1,"
+	                    "\"spare\": false}");
 
 	(void)state;
 	wait_for("ready:");
+	next_worker(pid);
+	assert_int_equal(child_pid(pid, "fastrapid-spare"), 0);
+	assert_null(strstr(slurp(log_path), "spare"));
+	ends(pid);
+}
+
+static void test_workers_follow_the_master(void **state)
+{
+	pid_t pid = daemon_of("fake:ok", "1"), worker, spare;
+
+	(void)state;
+	wait_for("stands by");
 	worker = worker_pid(pid);
+	spare = child_pid(pid, "fastrapid-spare");
 	kill(pid, SIGKILL);
 	assert_int_equal(exit_code(pid), -SIGKILL);
-	for (int i = 0; i < 200 && kill(worker, 0) == 0; i++)
+	for (int i = 0; i < 200 && (kill(worker, 0) == 0 || kill(spare, 0) == 0); i++)
 		nap();
 	assert_int_equal(kill(worker, 0), -1);
+	assert_int_equal(kill(spare, 0), -1);
 	unlink(sock_path);
 }
 
@@ -579,6 +781,11 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_loader_prints_and_leaves_children),
 		cmocka_unit_test(test_worker_cannot_start),
 		cmocka_unit_test(test_dead_worker_is_replaced),
+		cmocka_unit_test(test_a_spare_is_forked),
+		cmocka_unit_test(test_a_spare_is_used_up),
+		cmocka_unit_test(test_no_use_of_a_spare),
+		cmocka_unit_test(test_a_spare_that_dies_returns),
+		cmocka_unit_test(test_a_spare_is_not_wanted),
 		cmocka_unit_test(test_workers_follow_the_master),
 		cmocka_unit_test(test_pid_file_and_log_file),
 		cmocka_unit_test(test_address_in_use),

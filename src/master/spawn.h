@@ -1,0 +1,28 @@
+/*
+ * Forks a worker or a spare: from fork to what it runs.
+ *
+ * Called by crew.c and spare.c on the master's loop.  The caller owns the
+ * process and the master's end of its socket pair.
+ */
+#ifndef FR_MASTER_SPAWN_H
+#define FR_MASTER_SPAWN_H
+
+#include <sys/types.h>
+
+#include <ev.h>
+
+#include "base/err.h"
+#include "master/heritage.h"
+
+/*
+ * A child that inherits heritage, whose master_fd is filled in, in a process
+ * group of its own.  loop is the master's: the child has no use for it.
+ */
+int fr_spawn(struct ev_loop *loop, const struct fr_entries *entries,
+             const struct fr_heritage *heritage, pid_t *ret_pid, int *ret_fd,
+             struct fr_diag *diag) FR_MUST_CHECK;
+
+/* A pair of sockets for orders and reports; ends[1] is the child's. */
+int fr_spawn_pair(int ends[2], struct fr_diag *diag) FR_MUST_CHECK;
+
+#endif
