@@ -80,4 +80,5 @@ class Target:
 
     def worker(self) -> int:
         pid = self.process.pid
-        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return int(next(c for c in children if Path(f"/proc/{c}/comm").read_text().startswith("fastrapid-w")))
