@@ -262,6 +262,7 @@ static void reload_failed(struct master *m, const struct fr_diag *diag, const ch
 
 	fr_log_text(FR_ERROR, end, len, "reload failed, generation %u serves on: %s%s%s",
 	            m->current->number, diag->where, diag->where[0] ? ": " : "", diag->message);
+	m->current->crew.spare.held = false;
 	fr_control_close(&m->next_control);
 	if (asprintf(&error, "%s%s%s\n%s", diag->where, diag->where[0] ? ": " : "", diag->message,
 	             said ? said : "") < 0)
@@ -390,6 +391,7 @@ static void begin_reload(struct master *m)
 	int err;
 
 	m->reloads++;
+	m->current->crew.spare.held = true; /* one that is not there yet would only delay us */
 	fr_log(FR_INFO, "reloading");
 	fr_config_init(&config);
 	err = fr_options_configure(m->options, &config, &diag);

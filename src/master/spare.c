@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "master/spawn.h"
 
+#define START_DELAY 1.0 /* its import is not to hold up those that begin or cease to serve */
 #define AGAIN_SOON 0.1 /* it had stood by */
 #define AGAIN_FIRST 1.0 /* it could not even be loaded: the files have changed, most likely */
 #define AGAIN_MOST 60.0
@@ -123,20 +124,41 @@ static void on_report(struct ev_loop *loop, ev_io *watcher, int revents)
 
 /* ---- life ---- */
 
+static void launch(struct fr_spare *spare)
+{
+	struct fr_heritage heritage = *spare->heritage;
+	struct fr_diag diag = { 0 };
+
+	heritage.spare = true;
+	/* The workers that it forks are orphans, and come to us; if not, they are not taken. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	if (fr_spawn(spare->loop, spare->entries, &heritage, &spare->pid, &spare->fd, &diag) < 0) {
+		fr_log(FR_WARNING, "a spare can't be started: %s", diag.message);
+		start_again(spare, AGAIN_MOST);
+		return;
+	}
+	ev_io_init(&spare->io, on_report, spare->fd, EV_READ);
+	ev_io_start(spare->loop, &spare->io);
+	become(spare, FR_SPARE_LOADING);
+	wait_for(spare, heritage.config->timeouts.start);
+}
+
 static void on_timer(struct ev_loop *loop, ev_timer *watcher, int revents)
 {
 	struct fr_spare *spare = SPARE_OF(watcher, timer);
 
 	(void)loop;
 	(void)revents;
-	if (spare->pid) {
-		fr_log(FR_WARNING, "the spare (pid %d) was not loaded within timeouts.start",
-		       (int)spare->pid);
-		kill(spare->pid, SIGKILL);
-	} else {
-		spare->state = FR_SPARE_NONE;
-		fr_spare_start(spare);
+	if (!spare->pid) {
+		if (spare->held)
+			wait_for(spare, START_DELAY);
+		else
+			launch(spare);
+		return;
 	}
+	fr_log(FR_WARNING, "the spare (pid %d) was not loaded within timeouts.start",
+	       (int)spare->pid);
+	kill(spare->pid, SIGKILL);
 }
 
 void fr_spare_init(struct fr_spare *spare, struct ev_loop *loop, const struct fr_entries *entries,
@@ -150,23 +172,8 @@ void fr_spare_init(struct fr_spare *spare, struct ev_loop *loop, const struct fr
 
 void fr_spare_start(struct fr_spare *spare)
 {
-	struct fr_heritage heritage = *spare->heritage;
-	struct fr_diag diag = { 0 };
-
-	if (spare->state != FR_SPARE_NONE || spare->unwanted || !heritage.config->spare)
-		return;
-	heritage.spare = true;
-	/* The workers that it forks are orphans, and come to us; if not, they are not taken. */
-	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	if (fr_spawn(spare->loop, spare->entries, &heritage, &spare->pid, &spare->fd, &diag) < 0) {
-		fr_log(FR_WARNING, "a spare can't be started: %s", diag.message);
-		start_again(spare, AGAIN_MOST);
-		return;
-	}
-	ev_io_init(&spare->io, on_report, spare->fd, EV_READ);
-	ev_io_start(spare->loop, &spare->io);
-	become(spare, FR_SPARE_LOADING);
-	wait_for(spare, heritage.config->timeouts.start);
+	if (spare->state == FR_SPARE_NONE && !spare->unwanted && spare->heritage->config->spare)
+		start_again(spare, START_DELAY);
 }
 
 static int send_order(struct fr_spare *spare, unsigned worker, int worker_fd)

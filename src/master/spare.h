@@ -47,6 +47,7 @@ struct fr_spare {
 	unsigned failures; /* in a row */
 	ev_tstamp parked_at;
 	bool unwanted; /* for good */
+	bool held; /* the owner's word: none is started while another generation is on its way */
 	ev_io io;
 	ev_timer timer; /* loading: until it must be parked; waiting: until it is started */
 };
@@ -54,7 +55,7 @@ struct fr_spare {
 void fr_spare_init(struct fr_spare *spare, struct ev_loop *loop, const struct fr_entries *entries,
                    const struct fr_heritage *heritage, struct fr_spare_events events);
 
-/* One is wanted from now on: started, unless there is one, or it has to wait. */
+/* One is wanted from now on: started a little later, unless there is one, or one is about to be. */
 void fr_spare_start(struct fr_spare *spare);
 
 /*
