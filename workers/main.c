@@ -577,11 +577,10 @@ int fr_worker_main(const struct fr_heritage *heritage)
 {
 	struct fr_heritage own = *heritage;
 	struct worker w = { .heritage = &own };
-	const struct fr_config *config = heritage->config;
 	struct fr_spare_fds before;
 	struct fr_interp_args interp = {
-		.python = config->python,
-		.app_dir = config->app_dir,
+		.python = heritage->config->python,
+		.app_dir = heritage->config->app_dir,
 		.role = "worker",
 		.hash_seed = heritage->hash_seed,
 	};
