@@ -46,12 +46,20 @@ static PyObject *encode(PyObject *Py_UNUSED(module), PyObject *value)
 	return bytes;
 }
 
+static PyObject *plans_executed(PyObject *module, PyObject *Py_UNUSED(args))
+{
+	struct fr_state *state = PyModule_GetState(module);
+	return PyLong_FromUnsignedLongLong(state->plans);
+}
+
 static PyMethodDef methods[] = {
 	{ "set_sync_handlers", set_sync_handlers, METH_O,
 	  "Where `def` callables run, of applications compiled from now on: auto, inline or "
 	  "threads." },
 	{ "placements", placements, METH_O,
 	  "What is known of each `def` callable of an application." },
+	{ "plans_executed", plans_executed, METH_NOARGS,
+	  "How many requests of this process a plan has answered." },
 	{ "encode", encode, METH_O, "Plain data as JSON, as bytes; None if it isn't plain." },
 	{ "misfits", fr_patterns_misfits, METH_O,
 	  "The indices of the patterns, of a list, that the route table can't hold." },

@@ -310,6 +310,7 @@ static enum fr_flow phase_start(struct fr_run *run)
 		return foreign(run, fr_run_route_object(run), run->program->state->names.handle);
 	if (run->found.kind == FR_MATCH_METHOD)
 		return method_not_allowed(run);
+	run->program->state->plans++;
 	run->stage = FR_STAGE_FUNCTION;
 	run->phase = run->route->body == FR_BODY_NONE ? FR_PHASE_STEPS : FR_PHASE_BODY;
 	return FR_FLOW_GO;

@@ -114,6 +114,7 @@ struct fr_state {
 	PyObject *b_content_length, *b_content_type;
 	PyObject *telemetry_key; /* "fastapi.telemetry", in a scope */
 	struct fr_provider providers[FR_NPROVIDERS];
+	uint64_t plans; /* begun since the module was loaded */
 	enum fr_placement placement; /* of programs made from now on */
 };
 

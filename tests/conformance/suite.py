@@ -130,6 +130,7 @@ def main() -> int:
         results = runner.run(sorted({file_of(test) for test in tests}), args.jobs)
     score = Score(tests, results)
     score.write(args.folder / "report.json", time.monotonic() - start)
+    print(f"{results.plans} requests were answered by plans")
     score.show(not args.quiet)
     return 1 if score.new or score.stale else 0
 

@@ -33,8 +33,11 @@ class Results:
 
     tests: dict[str, tuple[str, str]] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
+    # How many requests were answered by plans, in processes that came to their end.
+    plans: int = 0
 
     def add(self, record: dict[str, str]) -> None:
+        self.plans += int(record.get("plans", 0))
         if "file" in record:
             self.broken[record["file"]] = record["reason"]
         elif "test" in record and self.tests.get(record["test"], ("",))[0] != "failed":
@@ -43,6 +46,7 @@ class Results:
     def update(self, other: Results) -> None:
         self.tests |= other.tests
         self.broken |= other.broken
+        self.plans += other.plans
 
     def of(self, test: str) -> tuple[str, str]:
         return self.tests.get(test, ("not run", self.broken.get(file_of(test), "")))
