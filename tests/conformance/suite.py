@@ -21,17 +21,21 @@ from suite_run import Results, Runner
 TUTORIALS = "(of these: of the tutorials)"
 
 
-def expected(text: str) -> list[str]:
+def expected(text: str, over_socket: bool = False) -> list[str]:
     """The tests that count: those that FastAPI passes, less the excluded."""
     left_out = set(entries("excluded.txt"))
     tests = (HERE / "expected.txt").read_text().splitlines()
+    if over_socket:
+        chosen = {f"tests/test_tutorial/{folder}" for folder in entries("socket.txt")}
+        tests = [test for test in tests if covers(chosen, test)]
     return [test for test in tests if text in file_of(test) and not covers(left_out, test)]
 
 
 class Score:
     """What a run came to, beside what is known to fail."""
 
-    def __init__(self, tests: Iterable[str], results: Results) -> None:
+    def __init__(self, tests: Iterable[str], results: Results, listed: str = "failing.txt") -> None:
+        self.listed = listed
         self.passed: list[str] = []
         self.failed: dict[str, str] = {}
         for test in tests:
@@ -40,7 +44,7 @@ class Score:
                 self.passed.append(test)
             else:
                 self.failed[test] = f"{outcome}: {reason}"
-        known = set(entries("failing.txt"))
+        known = set(entries(listed))
         self.known = sorted(known & set(self.failed))
         self.new = sorted(set(self.failed) - known)
         self.stale = sorted(known & set(self.passed))
@@ -65,7 +69,7 @@ class Score:
         for test in self.new:
             print(f"{test}: {self.failed[test]}")
         for test in self.stale:
-            print(f"{test}: passes; take it out of failing.txt")
+            print(f"{test}: passes; take it out of {self.listed}")
         passed, failed = len(self.passed) - len(self.stale), len(self.new) + len(self.stale)
         print(f"{passed} passed, {failed} failed" + (f", {len(self.known)} known to fail" if self.known else ""))
 
@@ -109,6 +113,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("-j", "--jobs", type=int, default=2, help="pytest processes at a time (2)")
     parser.add_argument("-k", metavar="TEXT", default="", help="only the files with TEXT in their path")
     parser.add_argument("-q", "--quiet", action="store_true", help="no table of topics")
+    parser.add_argument("--socket", type=Path, metavar="DAEMON", help="the tests of socket.txt, served by the daemon")
     parser.add_argument("--record", action="store_true", help="run the real FastAPI and write expected.txt")
     return parser.parse_args()
 
@@ -122,15 +127,17 @@ def main() -> int:
     python = Path(sys.executable)
     archive = suite_source.fetch(python, args.folder)
     start = time.monotonic()
-    with (args.folder / "log").open("wb") as log:
-        runner = Runner(python, archive, log)
+    where = "socket-" if args.socket else ""
+    with (args.folder / f"{where}log").open("wb") as log:
+        runner = Runner(python, archive, log, daemon=args.socket and args.socket.absolute())
         if args.record:
             return record(runner, args.jobs)
-        tests = expected(args.k)
+        tests = expected(args.k, bool(args.socket))
         results = runner.run(sorted({file_of(test) for test in tests}), args.jobs)
-    score = Score(tests, results)
-    score.write(args.folder / "report.json", time.monotonic() - start)
-    print(f"{results.plans} requests were answered by plans")
+    score = Score(tests, results, "socket-failing.txt" if args.socket else "failing.txt")
+    score.write(args.folder / f"{where}report.json", time.monotonic() - start)
+    if not args.socket:
+        print(f"{results.plans} requests were answered by plans")
     score.show(not args.quiet)
     return 1 if score.new or score.stale else 0
 

@@ -20,6 +20,8 @@ CHUNKS_PER_JOB = 4
 # The suite's own limit of 20 s a test is a signal handler of Python's.  C code that never returns
 # to the interpreter needs the end of the process.
 HANGS_AFTER = 30
+# Over a socket a server starts within a test.
+SOCKET = ["-p", "suite_socket", "-o", "timeout=90", "-o", "faulthandler_timeout=100"]
 PYTEST = [
     *["-m", "pytest", "-q", "--tb=short", "--inline-snapshot=disable", "--continue-on-collection-errors"],
     *["-p", "suite_plugin", "-p", "no:cacheprovider"],
@@ -59,6 +61,8 @@ class Runner:
     log: BinaryIO
     # Where the real FastAPI is, if that is to be run.
     real: Path | None = None
+    # The daemon that serves the applications, if they are to be asked over a socket.
+    daemon: Path | None = None
 
     def __post_init__(self) -> None:
         self._writing = threading.Lock()
@@ -105,9 +109,10 @@ class Runner:
             "PYTHONPATH": os.pathsep.join(filter(None, path)),
             "SUITE_RESULTS": str(results),
             "SUITE_ALL": "1" if self.real else "",
+            "SUITE_DAEMON": str(self.daemon or ""),
         }
         done = subprocess.run(
-            [self.python, *PYTEST, *files],
+            [self.python, *PYTEST, *(SOCKET if self.daemon else []), *files],
             cwd=folder,
             env=env,
             stdin=subprocess.DEVNULL,
