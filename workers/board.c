@@ -1,5 +1,6 @@
 #include "workers/board.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -160,6 +161,24 @@ static PyObject *raised_at(PyObject *exc)
 	return place;
 }
 
+/* An exception without a traceback was raised in C: it is its endpoint's.  Into room. */
+static const char *place_of_route(const struct fr_program *program, uint32_t index, char *room,
+                                  size_t size)
+{
+	const struct fr_image *image = program->image;
+	const struct fr_route *route;
+
+	room[0] = '\0';
+	if (index >= image->routes.count)
+		return room;
+	route = (const struct fr_route *)FR_IMAGE_AT(image, image->routes.off) + index;
+	if (route->file.len > 0)
+		snprintf(room, size, "%.*s:%u in %.*s", (int)route->file.len,
+		         fr_str_in(image, route->file), route->line, (int)route->endpoint.len,
+		         fr_str_in(image, route->endpoint));
+	return room;
+}
+
 /* The end of a traceback says most; it begins with a whole line. */
 static const char *cut(const char *text, size_t *len)
 {
@@ -185,13 +204,16 @@ static void on_error(const struct fr_program *program, uint32_t route, const str
 	PyObject *place = raised_at(exc);
 	const char *where = place ? PyUnicode_AsUTF8(place) : NULL, *type = Py_TYPE(exc)->tp_name;
 	struct fr_board_error head = { .id = in->id, .method = in->method };
-	struct fr_ring_part parts[] = { { &head, sizeof head },
-		                        { type, strlen(type) },
-		                        { where ? where : "", where ? strlen(where) : 0 },
-		                        { NULL, len } };
+	struct fr_ring_part parts[] = {
+		{ &head, sizeof head }, { type, strlen(type) }, { NULL, 0 }, { NULL, len }
+	};
+	char room[512];
 
 	if (place && !where)
 		PyErr_Clear();
+	if (!where)
+		where = place_of_route(program, route, room, sizeof room);
+	parts[2] = (struct fr_ring_part){ where, strlen(where) };
 	parts[3].p = cut(text, &parts[3].len);
 	for (int i = 1; i < 3; i++)
 		if (parts[i].len > 512)

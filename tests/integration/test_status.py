@@ -23,7 +23,7 @@ import asyncio
 import os
 import time
 
-from fastrapi import HTTPException
+from fastrapi import HTTPException, Response
 
 
 @app.get("/items/{item}")
@@ -48,6 +48,11 @@ async def fails(how: str):
     if how == "key":
         raise KeyError(how)
     raise ValueError(how)
+
+
+@app.get("/bad/{length}")
+async def bad(length: str):
+    return Response(b"xyz", headers={"content-length": length})
 
 
 @app.get("/short")
@@ -195,6 +200,14 @@ def test_errors_are_grouped(daemon: Callable[..., Any]) -> None:
     assert seen["errors"] == 5
     assert status.route("/fails/{how}")["errors"] == 5
     assert status.route("/fails/{how}")["status"]["5xx"] == 5
+
+
+def test_errors_that_python_did_not_raise_have_a_place(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon, errors=True)
+    assert status.daemon.get("/bad/10")[0] == 500
+    (error,) = status()["last_errors"]
+    assert error["type"] == "RuntimeError"
+    assert error["place"].endswith("/main.py:%d in main.bad" % (SOURCE[: SOURCE.index("@app.get(\"/bad")].count("\n") + 1))
 
 
 def test_a_flood_of_errors_is_dropped_and_counted(daemon: Callable[..., Any]) -> None:
