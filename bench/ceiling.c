@@ -117,12 +117,13 @@ static int open_listener(unsigned short port)
 int main(int argc, char **argv)
 {
 	struct fr_app app = { .on_request = answer_fixed };
-	struct fr_net_limits limits = { 0 };
+	struct fr_net_limits limits;
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
 	struct fr_server *server;
 	ev_signal term;
 	int fd;
 
+	fr_net_limits_init(&limits);
 	if (argc < 2) {
 		fprintf(stderr, "usage: bench-ceiling PORT [--python[=INTERPRETER]]\n");
 		return 2;

@@ -430,25 +430,25 @@ static int set_threads(struct worker *w)
 
 static void net_limits(const struct fr_config *c, struct fr_net_limits *ret)
 {
-	*ret = (struct fr_net_limits){
-		.uri = c->limits.uri,
-		.header_bytes = c->limits.header_bytes,
-		.headers = c->limits.headers,
-		.body = c->limits.body,
-		.chunk_extensions = c->limits.chunk_extensions,
-		.trailer_bytes = c->limits.trailer_bytes,
-		.write_queue = c->limits.write_queue,
-		.connections = c->limits.connections,
-		.pipeline = c->limits.pipeline,
-		.ws_message = c->limits.ws_message,
-		.ws_ping = c->timeouts.ws_ping,
-		.ws_close = c->timeouts.ws_close,
-		.accepts = c->workers > 1 ? 1 : 0,
-		.header_timeout = c->timeouts.header,
-		.body_timeout = c->timeouts.body,
-		.idle_timeout = c->timeouts.idle,
-		.write_timeout = c->timeouts.write,
-	};
+	fr_net_limits_init(ret);
+	ret->uri = c->limits.uri;
+	ret->header_bytes = c->limits.header_bytes;
+	ret->headers = c->limits.headers;
+	ret->body = c->limits.body;
+	ret->chunk_extensions = c->limits.chunk_extensions;
+	ret->trailer_bytes = c->limits.trailer_bytes;
+	ret->write_queue = c->limits.write_queue;
+	ret->connections = c->limits.connections;
+	ret->pipeline = c->limits.pipeline;
+	ret->ws_message = c->limits.ws_message;
+	ret->ws_ping = c->timeouts.ws_ping;
+	ret->ws_close = c->timeouts.ws_close;
+	ret->header_timeout = c->timeouts.header;
+	ret->body_timeout = c->timeouts.body;
+	ret->idle_timeout = c->timeouts.idle;
+	ret->write_timeout = c->timeouts.write;
+	ret->shared = c->workers > 1;
+	ret->accepts = ret->shared ? 1 : ret->accepts;
 }
 
 static int make_server(struct worker *w)

@@ -86,7 +86,8 @@ static int take_line(struct fr_parser *p, const char *data, size_t len, size_t *
 
 static int take_trailers(struct fr_parser *p, const char *data, size_t len, size_t *ret_used)
 {
-	size_t room = p->limits->trailer_bytes - p->trailer_bytes + 1;
+	size_t most = p->limits->trailer_bytes + 2; /* the empty line that ends them is none */
+	size_t room = most - p->trailer_bytes + 1;
 	int err = fr_parser_execute(p, data, len < room ? len : room, ret_used);
 
 	if (!err)
@@ -94,7 +95,7 @@ static int take_trailers(struct fr_parser *p, const char *data, size_t len, size
 	if (err)
 		return err;
 	p->trailer_bytes += *ret_used;
-	if (p->trailer_bytes > p->limits->trailer_bytes)
+	if (p->trailer_bytes > most)
 		return refuse(p, 431, "the trailers are too large");
 	return 0;
 }

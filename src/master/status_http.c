@@ -8,21 +8,24 @@
 
 #define BYTES(s) ((struct fr_bytes){ s, sizeof(s) - 1 })
 
-static const struct fr_net_limits limits = {
-	.uri = 1024,
-	.header_bytes = 16384,
-	.headers = 64,
-	.body = 1,
-	.chunk_extensions = 64,
-	.trailer_bytes = 64,
-	.write_queue = 1 << 20,
-	.connections = 64,
-	.pipeline = 4,
-	.header_timeout = 5,
-	.body_timeout = 5,
-	.idle_timeout = 30,
-	.write_timeout = 10,
-};
+/* The status asks for little, and gives much. */
+static void set_limits(struct fr_net_limits *ret)
+{
+	fr_net_limits_init(ret);
+	ret->uri = 1024;
+	ret->header_bytes = 16384;
+	ret->headers = 64;
+	ret->body = 1;
+	ret->chunk_extensions = 64;
+	ret->trailer_bytes = 64;
+	ret->write_queue = 1 << 20;
+	ret->connections = 64;
+	ret->pipeline = 4;
+	ret->header_timeout = 5;
+	ret->body_timeout = 5;
+	ret->idle_timeout = 30;
+	ret->write_timeout = 10;
+}
 
 static bool is(struct fr_bytes bytes, const char *text)
 {
@@ -82,6 +85,7 @@ int fr_status_listen(struct fr_status *s, const char *address, struct fr_diag *d
 	const struct fr_app app = { .data = s, .on_request = on_request };
 	struct fr_listeners opened = { 0 };
 	struct fr_server *server = NULL;
+	struct fr_net_limits limits;
 	char *copy = NULL;
 	int err = 0;
 
@@ -93,6 +97,7 @@ int fr_status_listen(struct fr_status *s, const char *address, struct fr_diag *d
 	}
 	if ((err = open_address(address, &opened, diag)) < 0)
 		return err;
+	set_limits(&limits);
 	server = fr_server_new(s->loop, &app, &limits);
 	copy = strdup(address);
 	if (!server || !copy)

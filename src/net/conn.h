@@ -160,6 +160,7 @@ struct fr_listening {
 	ev_io io;
 	struct fr_server *srv;
 	int fd;
+	unsigned waited; /* looks in a row that found a connection which nobody took */
 };
 
 struct fr_server {
@@ -175,7 +176,8 @@ struct fr_server {
 	int reserve_fd; /* given up to refuse a connection when descriptors run out */
 	bool accepting;
 	uint64_t refused_accepts;
-	double last_warning; /* of them: once a second is enough */
+	double last_warning; /* of what can't be accepted */
+	ev_timer retry; /* accepting rests until then */
 
 	struct fr_link conns;
 	ev_timer sweep;
@@ -210,6 +212,8 @@ void fr_timer_stop(struct fr_timer *t);
 void fr_timers_interval(struct fr_server *s);
 
 /* listener.c */
+void fr_listen_init(struct fr_server *s);
+void fr_listen_fini(struct fr_server *s);
 void fr_listen_resume(struct fr_server *s);
 void fr_listen_pause(struct fr_server *s);
 void fr_listen_rest(struct fr_server *s); /* takes what waits to be accepted */

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,31 +15,93 @@
 #include "net/conn.h"
 
 #define MAX_REST 4096u /* as long as a queue may be */
+#define PAUSE 0.1 /* seconds until accepting is tried again */
+#define PATIENCE 50u /* looks, one a pause, for which a queue is left to other workers */
 
-/*
- * Descriptors have run out.  The reserve is given up to take and drop one
- * connection: else it would stay in the queue and wake the loop for ever.
- */
-static void refuse_one(struct fr_server *s, int fd)
+/* At most a line a second: what goes wrong here goes wrong again at once. */
+static bool may_warn(struct fr_server *s)
 {
-	int conn;
-
-	if (s->reserve_fd >= 0)
-		close(s->reserve_fd);
-	conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-	if (conn >= 0)
-		close(conn);
-	s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	s->refused_accepts++;
-	if (ev_now(s->loop) - s->last_warning >= 1) {
-		s->last_warning = ev_now(s->loop);
-		fr_log(FR_WARNING, "out of file descriptors: %llu connections refused so far",
-		       (unsigned long long)s->refused_accepts);
-	}
+	if (ev_now(s->loop) - s->last_warning < 1)
+		return false;
+	s->last_warning = ev_now(s->loop);
+	return true;
 }
 
-/* Takes one connection; false: there is none, or none can be taken now. */
-static bool accept_one(struct fr_listening *l)
+static void reserve(struct fr_server *s)
+{
+	if (s->reserve_fd < 0)
+		s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/*
+ * The reserve is given up to take and drop one connection: else it would stay
+ * in the queue and wake the loop for ever.  False: another thread was faster
+ * and has the descriptor.
+ */
+static bool refuse_one(struct fr_server *s, int fd)
+{
+	int conn, err;
+
+	if (s->reserve_fd < 0)
+		return false;
+	close(s->reserve_fd);
+	s->reserve_fd = -1;
+	conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	err = errno;
+	if (conn >= 0)
+		close(conn);
+	reserve(s);
+	if (conn < 0)
+		return err == EAGAIN || err == EINTR || err == ECONNABORTED;
+	s->refused_accepts++;
+	if (may_warn(s))
+		fr_log(FR_WARNING, "out of file descriptors: %llu connections refused so far",
+		       (unsigned long long)s->refused_accepts);
+	return true;
+}
+
+/* Nothing can be accepted: what would wake the loop at once, and again, rests for a while. */
+static void hold_off(struct fr_server *s)
+{
+	fr_listen_pause(s);
+	ev_timer_set(&s->retry, PAUSE, 0.);
+	ev_timer_start(s->loop, &s->retry);
+}
+
+static void on_retry(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct fr_server *s = FR_CONTAINER_OF(w, struct fr_server, retry);
+
+	(void)loop;
+	(void)revents;
+	for (size_t i = 0; i < s->nlistening; i++) {
+		struct fr_listening *l = s->listening[i];
+		struct pollfd p = { .fd = l->fd, .events = POLLIN };
+
+		l->waited = poll(&p, 1, 0) == 1 ? l->waited + 1 : 0;
+	}
+	reserve(s);
+	fr_listen_resume(s);
+}
+
+/* A connection waits that can't be taken now. */
+static void fall_short(struct fr_listening *l, int err)
+{
+	struct fr_server *s = l->srv;
+	bool fds = err == EMFILE || err == ENFILE;
+	bool left = s->limits.shared && l->waited < PATIENCE;
+
+	if (fds && !left && refuse_one(s, l->fd) && !s->limits.shared)
+		return;
+	if (may_warn(s))
+		fr_log(FR_WARNING, "%s: connections %s",
+		       fds ? "out of file descriptors" : strerror(err),
+		       fds && left ? "are left to the other workers" : "wait to be accepted");
+	hold_off(s);
+}
+
+/* Takes one connection.  0, or an errno: there is none, or none can be taken now. */
+static int accept_one(struct fr_listening *l)
 {
 	struct fr_server *s = l->srv;
 	union {
@@ -47,37 +111,51 @@ static bool accept_one(struct fr_listening *l)
 	socklen_t len = sizeof(peer);
 	int fd = accept4(l->fd, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE)
-			refuse_one(s, l->fd);
-		else if (errno == EINTR || errno == ECONNABORTED)
-			return true;
-		else if (errno != EAGAIN && errno != EWOULDBLOCK)
-			fr_log(FR_WARNING, "accept failed: errno %d", errno);
-		return false;
-	}
+	if (fd < 0)
+		return errno == EINTR || errno == ECONNABORTED ? 0 : errno;
+	l->waited = 0;
 	if (fr_conn_open(s, fd, &peer.any, len, l))
 		close(fd);
-	return true;
+	return 0;
 }
 
 static void on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct fr_listening *l = FR_CONTAINER_OF(w, struct fr_listening, io);
 	struct fr_server *s = l->srv;
+	int err = 0;
 
 	(void)loop;
 	(void)revents;
-	for (uint64_t i = 0; i < s->limits.accepts && s->accepting; i++)
-		if (!accept_one(l))
-			return;
+	for (uint64_t i = 0; i < s->limits.accepts && s->accepting && !err; i++)
+		err = accept_one(l);
+	if (err && err != EAGAIN)
+		fall_short(l, err);
+}
+
+void fr_listen_init(struct fr_server *s)
+{
+	s->accepting = true;
+	s->reserve_fd = -1;
+	reserve(s);
+	ev_timer_init(&s->retry, on_retry, 0., 0.);
+}
+
+void fr_listen_fini(struct fr_server *s)
+{
+	fr_listen_pause(s);
+	for (size_t i = 0; i < s->nlistening; i++)
+		free(s->listening[i]);
+	s->nlistening = 0;
+	if (s->reserve_fd >= 0)
+		close(s->reserve_fd);
 }
 
 void fr_listen_rest(struct fr_server *s)
 {
 	for (size_t i = 0; i < s->nlistening; i++)
 		for (unsigned n = 0; n < MAX_REST && s->accepting; n++)
-			if (!accept_one(s->listening[i]))
+			if (accept_one(s->listening[i]))
 				break;
 }
 
@@ -107,6 +185,7 @@ void fr_listen_resume(struct fr_server *s)
 	if (s->accepting || s->draining)
 		return;
 	s->accepting = true;
+	ev_timer_stop(s->loop, &s->retry);
 	for (size_t i = 0; i < s->nlistening; i++)
 		ev_io_start(s->loop, &s->listening[i]->io);
 }
@@ -114,6 +193,7 @@ void fr_listen_resume(struct fr_server *s)
 void fr_listen_pause(struct fr_server *s)
 {
 	s->accepting = false;
+	ev_timer_stop(s->loop, &s->retry);
 	for (size_t i = 0; i < s->nlistening; i++)
 		ev_io_stop(s->loop, &s->listening[i]->io);
 }

@@ -46,41 +46,39 @@ void fr_server_check_empty(struct fr_server *s)
 	ev_feed_event(s->loop, &s->defer, EV_CUSTOM);
 }
 
+void fr_net_limits_init(struct fr_net_limits *ret)
+{
+	*ret = (struct fr_net_limits){
+		.uri = 8192,
+		.header_bytes = 65536,
+		.headers = 100,
+		.body = 16u << 20,
+		.chunk_extensions = 16384,
+		.trailer_bytes = 16384,
+		.write_queue = 262144,
+		.connections = 10000,
+		.pipeline = 32,
+		.accepts = 16,
+		.header_timeout = 10,
+		.body_timeout = 60,
+		.idle_timeout = 5,
+		.write_timeout = 30,
+		.linger_timeout = 2,
+		.ws_message = 16u << 20,
+		.ws_ping = 20,
+		.ws_close = 5,
+	};
+}
+
 static void set_limits(struct fr_server *s, const struct fr_net_limits *given)
 {
-	struct fr_net_limits *l = &s->limits;
-
-	*l = *given;
-#define DEFAULT(name, value)                                                                       \
-	do {                                                                                       \
-		if (!(l->name > 0))                                                                \
-			l->name = (value);                                                         \
-	} while (0)
-	DEFAULT(uri, 8192);
-	DEFAULT(header_bytes, 65536);
-	DEFAULT(headers, 100);
-	DEFAULT(body, 16u << 20);
-	DEFAULT(chunk_extensions, 16384);
-	DEFAULT(trailer_bytes, 16384);
-	DEFAULT(write_queue, 262144);
-	DEFAULT(connections, 10000);
-	DEFAULT(pipeline, 32);
-	DEFAULT(accepts, 16);
-	DEFAULT(header_timeout, 10.);
-	DEFAULT(body_timeout, 60.);
-	DEFAULT(idle_timeout, 5.);
-	DEFAULT(write_timeout, 30.);
-	DEFAULT(linger_timeout, 2.);
-	DEFAULT(ws_message, 16u << 20);
-	DEFAULT(ws_ping, 20.);
-	DEFAULT(ws_close, 5.);
-#undef DEFAULT
+	s->limits = *given;
 	s->parse_limits = (struct fr_parse_limits){
-		.uri = l->uri,
-		.header_bytes = l->header_bytes,
-		.headers = l->headers,
-		.chunk_extensions = l->chunk_extensions,
-		.trailer_bytes = l->trailer_bytes,
+		.uri = given->uri,
+		.header_bytes = given->header_bytes,
+		.headers = given->headers,
+		.chunk_extensions = given->chunk_extensions,
+		.trailer_bytes = given->trailer_bytes,
 	};
 }
 
@@ -141,11 +139,10 @@ struct fr_server *fr_server_new(struct ev_loop *loop, const struct fr_app *app,
 	s->cork_cap = FR_CORK_BYTES;
 	s->loop = loop;
 	set_app(s, app);
-	s->accepting = true;
 	s->conns.prev = s->conns.next = &s->conns;
 	s->deferred_end = &s->deferred;
-	s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	set_limits(s, limits);
+	fr_listen_init(s);
 	fr_timers_init(s);
 	ev_timer_init(&s->defer, on_defer, 0., 0.);
 	ev_set_priority(&s->defer, -1);
@@ -210,13 +207,10 @@ void fr_server_free(struct fr_server *s)
 		fr_conn_fail(c);
 		fr_conn_turn(c);
 	}
-	for (size_t i = 0; i < s->nlistening; i++)
-		free(s->listening[i]);
+	fr_listen_fini(s);
 	ev_clear_pending(s->loop, &s->defer);
 	fr_timers_fini(s);
 	fr_blocks_fini(s);
-	if (s->reserve_fd >= 0)
-		close(s->reserve_fd);
 	free(s->cork);
 	free(s);
 }

@@ -19,7 +19,7 @@
 struct ev_loop;
 struct fr_server;
 
-/* Bounds; what they mean is told in fastrapi.conf's reference.  Zero: the default. */
+/* Bounds; what they mean is told in fastrapi.conf's reference.  Each counts as it is given, zero too. */
 struct fr_net_limits {
 	uint64_t uri; /* bytes of a request's target: 414 */
 	uint64_t header_bytes; /* of a head, request line included: 431 */
@@ -39,7 +39,11 @@ struct fr_net_limits {
 	double ws_ping; /* how often a WebSocket's client is asked whether it is there */
 	double ws_close; /* for it to answer a close frame */
 	double linger_timeout; /* reading on after the last answer, so that it can be read */
+	bool shared; /* other processes accept from the same sockets: what this one can't take is theirs */
 };
+
+/* What the tests take, and callers who have nothing to say about one of them. */
+void fr_net_limits_init(struct fr_net_limits *ret);
 
 struct fr_net_counters {
 	uint64_t accepted;

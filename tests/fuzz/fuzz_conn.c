@@ -302,19 +302,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		                           .on_drain = on_drain,
 		                           .on_close = on_close,
 		                           .on_half_close = on_half_close };
-	static const struct fr_net_limits limits = { .uri = 200,
-		                                     .header_bytes = 40000,
-		                                     .headers = 12,
-		                                     .body = 100000,
-		                                     .chunk_extensions = 50,
-		                                     .trailer_bytes = 50,
-		                                     .write_queue = 10000,
-		                                     .pipeline = 4 };
+	struct fr_net_limits limits;
 	char *whole, *pieces;
 	size_t whole_len, pieces_len, step, len;
 	uint8_t *input;
 	unsigned wild;
 
+	fr_net_limits_init(&limits);
+	limits.uri = 200;
+	limits.header_bytes = 40000;
+	limits.headers = 12;
+	limits.body = 100000;
+	limits.chunk_extensions = 50;
+	limits.trailer_bytes = 50;
+	limits.write_queue = 10000;
+	limits.pipeline = 4;
 	if (size < 3)
 		return 0;
 	memset(large, 'x', sizeof large);

@@ -317,13 +317,15 @@ static struct run run(const char *input, size_t len, size_t step, unsigned wild)
 		                           .on_close = on_close,
 		                           .on_ws_message = on_message,
 		                           .on_ws_end = on_end };
-	static const struct fr_net_limits limits = { .header_bytes = 600,
-		                                     .headers = 12,
-		                                     .write_queue = 5000,
-		                                     .pipeline = 4,
-		                                     .ws_message = MESSAGE_MAX };
+	struct fr_net_limits limits;
 	struct run r;
 
+	fr_net_limits_init(&limits);
+	limits.header_bytes = 600;
+	limits.headers = 12;
+	limits.write_queue = 5000;
+	limits.pipeline = 4;
+	limits.ws_message = MESSAGE_MAX;
 	turns = 0;
 	trace = open_memstream(&r.told, &r.told_len);
 	CHECK(trace);

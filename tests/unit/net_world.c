@@ -306,7 +306,7 @@ static void wait_for_nobody(struct world *w)
 
 void world_init(struct world *w, const struct fr_net_limits *given)
 {
-	static const struct fr_net_limits defaults = { .idle_timeout = 3, .linger_timeout = 1 };
+	struct fr_net_limits defaults;
 	struct fr_app app = { .data = w,
 		              .on_head = on_head,
 		              .on_request = on_request,
@@ -315,6 +315,9 @@ void world_init(struct world *w, const struct fr_net_limits *given)
 		              .on_close = on_close,
 		              .on_half_close = on_half_close };
 
+	fr_net_limits_init(&defaults);
+	defaults.idle_timeout = 3;
+	defaults.linger_timeout = 1;
 	w->loop = ev_loop_new(EVFLAG_AUTO);
 	assert_non_null(w->loop);
 	w->server = fr_server_new(w->loop, &app, given ? given : &defaults);

@@ -55,14 +55,55 @@ static void test_pipelining(void **state)
 
 static void test_many_pipelined(void **state)
 {
-	struct fr_net_limits limits = { .pipeline = 3 };
+	struct fr_net_limits limits;
 
 	(void)state;
+	fr_net_limits_init(&limits);
+	limits.pipeline = 3;
 	PLAY(w, &limits, { SEND_MANY, GET GET GET GET GET GET GET GET GET GET, 100 }, SAY(LAST),
 	     ALL);
 	assert_int_equal(count(w.client.out, "HTTP/1.1 200 OK\r\n"), 1001);
 	assert_int_equal(w.closed_ok, 1001);
 	world_fini(&w);
+}
+
+/* A limit of nothing is a limit. */
+static void test_zero_limits(void **state)
+{
+	struct fr_net_limits limits;
+
+	(void)state;
+	fr_net_limits_init(&limits);
+	limits.body = limits.chunk_extensions = limits.trailer_bytes = 0;
+	PLAY(sized, &limits, SAY("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"),
+	     ALL);
+	assert_has(&sized, "HTTP/1.1 413 ");
+	world_fini(&sized);
+	PLAY(empty, &limits,
+	     SAY("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+	         "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+	     SAY(LAST), ALL);
+	assert_int_equal(count(empty.client.out, "HTTP/1.1 200 OK\r\n"), 3);
+	world_fini(&empty);
+	limits.body = 10;
+	PLAY(extension, &limits,
+	     SAY("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+	         "1;a\r\nx\r\n0\r\n\r\n"),
+	     ALL);
+	assert_has(&extension, "HTTP/1.1 413 ");
+	world_fini(&extension);
+	PLAY(trailer, &limits,
+	     SAY("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+	         "1\r\nx\r\n0\r\na: b\r\n\r\n"),
+	     ALL);
+	assert_has(&trailer, "HTTP/1.1 431 ");
+	world_fini(&trailer);
+	PLAY(plain, &limits,
+	     SAY("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+	         "1\r\nx\r\n0\r\n\r\n"),
+	     SAY(LAST), ALL);
+	assert_int_equal(count(plain.client.out, "HTTP/1.1 200 OK\r\n"), 2);
+	world_fini(&plain);
 }
 
 static void test_good_then_bad(void **state)
@@ -241,19 +282,13 @@ static void test_framing_of_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_keep_alive),
-		cmocka_unit_test(test_http_1_0),
-		cmocka_unit_test(test_pipelining),
-		cmocka_unit_test(test_many_pipelined),
-		cmocka_unit_test(test_good_then_bad),
-		cmocka_unit_test(test_good_then_aborted),
-		cmocka_unit_test(test_split),
-		cmocka_unit_test(test_continue),
-		cmocka_unit_test(test_no_continue),
-		cmocka_unit_test(test_early_answer),
-		cmocka_unit_test(test_too_large),
-		cmocka_unit_test(test_large_body),
-		cmocka_unit_test(test_framing_of_answers),
+		cmocka_unit_test(test_keep_alive),        cmocka_unit_test(test_http_1_0),
+		cmocka_unit_test(test_pipelining),        cmocka_unit_test(test_many_pipelined),
+		cmocka_unit_test(test_zero_limits),       cmocka_unit_test(test_good_then_bad),
+		cmocka_unit_test(test_good_then_aborted), cmocka_unit_test(test_split),
+		cmocka_unit_test(test_continue),          cmocka_unit_test(test_no_continue),
+		cmocka_unit_test(test_early_answer),      cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_large_body),        cmocka_unit_test(test_framing_of_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -395,12 +395,16 @@ static size_t count_answers(const char *p, size_t len)
 static bool converse(struct fr_app *app, char *got, size_t size, size_t *ret_len)
 {
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
-	struct fr_net_limits limits = { .pipeline = 100, .linger_timeout = 0.01 };
-	struct fr_server *server = fr_server_new(loop, app, &limits);
+	struct fr_net_limits limits;
+	struct fr_server *server;
 	size_t sent = 0, len = 0;
 	bool adopted = false;
 	int pair[2];
 
+	fr_net_limits_init(&limits);
+	limits.pipeline = 100;
+	limits.linger_timeout = 0.01;
+	server = fr_server_new(loop, app, &limits);
 	if (!server)
 		goto out;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
