@@ -225,6 +225,13 @@ static char *put_status(char *p, unsigned status)
 	return PUT(p, "\r\n");
 }
 
+/* Fields of the application that are not passed on: net frames, and 204 has no length. */
+static bool is_dropped(const struct fr_emit *e, struct fr_bytes name)
+{
+	return IS(name, "connection") || IS(name, "transfer-encoding") ||
+	       (e->status == 204 && IS(name, "content-length"));
+}
+
 char *fr_emit_head(const struct fr_emit *e, char *p)
 {
 	p = put_status(p, e->status);
@@ -247,7 +254,7 @@ char *fr_emit_head(const struct fr_emit *e, char *p)
 	for (size_t i = 0; i < e->nfields; i++) {
 		const struct fr_field *f = &e->fields[i];
 
-		if (IS(f->name, "connection") || IS(f->name, "transfer-encoding"))
+		if (is_dropped(e, f->name))
 			continue;
 		p = put(p, f->name.p, f->name.len);
 		p = PUT(p, ": ");

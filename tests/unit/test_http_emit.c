@@ -62,6 +62,25 @@ static void test_head(void **state)
 	assert_emits(&e, "HTTP/1.1 299 \r\nserver: fastrapid\r\n\r\n");
 }
 
+/* RFC 9110 8.6: 204 has no content-length, whoever gives one. */
+static void test_no_content(void **state)
+{
+	static const struct fr_field fields[] = { FIELD("Content-Length", "5"), FIELD("x", "y") };
+	struct fr_emit_date date = { 0 };
+	struct fr_emit e = { .status = 204,
+		             .date = &date,
+		             .own_date = true,
+		             .own_server = true,
+		             .content_length = -1,
+		             .fields = fields,
+		             .nfields = 2 };
+
+	(void)state;
+	assert_emits(&e, "HTTP/1.1 204 No Content\r\nx: y\r\n\r\n");
+	e.status = 304;
+	assert_emits(&e, "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nx: y\r\n\r\n");
+}
+
 static void test_date_changes(void **state)
 {
 	struct fr_emit_date date = { 0 };
@@ -131,9 +150,8 @@ static void test_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_head),
-		cmocka_unit_test(test_date_changes),
-		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_head),         cmocka_unit_test(test_no_content),
+		cmocka_unit_test(test_date_changes), cmocka_unit_test(test_check),
 		cmocka_unit_test(test_numbers),
 	};
 
