@@ -50,6 +50,7 @@ pkgfastrapi__compile_PYTHON = \
 	python/fastrapi/_compile/fields.py \
 	python/fastrapi/_compile/form_schema.py \
 	python/fastrapi/_compile/manifest.py \
+	python/fastrapi/_compile/order.py \
 	python/fastrapi/_compile/patterns.py \
 	python/fastrapi/_compile/plan.py \
 	python/fastrapi/_compile/serializing.py \

@@ -366,6 +366,7 @@ static void put_route(struct build *b, const struct fr_manifest_route *r, uint32
 		.name = put_string(b, r->name),
 		.endpoint = put_string(b, r->endpoint),
 		.file = put_string(b, r->file),
+		.why = put_string(b, r->why),
 		.line = r->line,
 		.object = r->object,
 		.params = put_params(b, r),
@@ -426,6 +427,9 @@ static void emit(struct build *b, const uint8_t fingerprint[32])
 	put_routes(b, &img);
 	img.app_name = put_string(b, m->app_name);
 	img.root_path = put_string(b, m->root_path);
+	img.last_handler = put_string(b, m->last_handler);
+	img.middleware = put_strings(b, &m->middleware);
+	img.handlers = put_strings(b, &m->handlers);
 	img.object_names = put_strings(b, &m->objects);
 	img.size = reserve(b, 0, 1, 8);
 	fill(b, 0, &img, sizeof img);

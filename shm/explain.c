@@ -189,11 +189,16 @@ static void put_route(FILE *out, const struct fr_image *img, uint32_t index)
 	put_str(out, img, r->path);
 	fputs("\n  answered by ", out);
 	put_str(out, img, r->endpoint.len ? r->endpoint : r->name);
-	fputs(r->kind == FR_ROUTE_ASGI ? " through ASGI" : "", out);
 	if (r->file.len) {
 		fputs(" at ", out);
 		put_str(out, img, r->file);
 		fprintf(out, ":%" PRIu32, r->line);
+	}
+	if (r->why.len) {
+		fputs("\n  through ASGI: ", out);
+		put_str(out, img, r->why);
+	} else if (img->app_flags & FR_APP_WRAPPED) {
+		fputs("\n  a plan, entered through ASGI: there is middleware around it", out);
 	}
 	fprintf(out, "\n  body %s", body_words[r->body]);
 	if (r->max_body != FR_NONE32)
@@ -212,6 +217,90 @@ static void put_route(FILE *out, const struct fr_image *img, uint32_t index)
 	}
 	for (uint32_t i = 0; i < r->steps.count; i++)
 		put_step(out, img, &steps[i], i);
+}
+
+/* ---- the order ---- */
+
+static void put_line(FILE *out, int *n, const char *words)
+{
+	fprintf(out, "  %3d  %s", ++*n, words);
+}
+
+static bool is_generator(const struct fr_step *s)
+{
+	return s->op == FR_OP_CALL && (s->mode == FR_MODE_GEN || s->mode == FR_MODE_AGEN);
+}
+
+/* Dependencies that yield go on from there, the last one first. */
+static void put_ends(FILE *out, const struct fr_image *img, const struct fr_route *r, int *n,
+                     unsigned function_scope)
+{
+	const struct fr_step *steps = FR_IMAGE_AT(img, r->steps.off);
+
+	for (uint32_t i = r->steps.count; i-- > 0;) {
+		if (!is_generator(&steps[i]) ||
+		    (steps[i].flags & FR_STEP_FUNCTION_SCOPE) != function_scope)
+			continue;
+		put_line(out, n, "the end of ");
+		put_str(out, img, steps[i].name);
+		fputc('\n', out);
+	}
+}
+
+static void put_plan_order(FILE *out, const struct fr_image *img, const struct fr_route *r, int *n)
+{
+	const struct fr_step *steps = FR_IMAGE_AT(img, r->steps.off);
+
+	if (r->body != FR_BODY_NONE) {
+		put_line(out, n, "the body is read: ");
+		fprintf(out, "%s\n", body_words[r->body]);
+	}
+	for (uint32_t i = 0; i < r->steps.count; i++) {
+		const struct fr_step *s = &steps[i];
+
+		if (s->op != FR_OP_CALL && s->op != FR_OP_ENDPOINT)
+			continue;
+		put_line(out, n, s->op == FR_OP_CALL ? "dependency " : "endpoint ");
+		put_str(out, img, s->name);
+		fprintf(out, ", %s%s\n", mode_words[s->mode],
+		        is_generator(s) ? ", as far as its yield" : "");
+	}
+	put_ends(out, img, r, n, FR_STEP_FUNCTION_SCOPE);
+	put_line(out, n, "the response is sent\n");
+	put_line(out, n, "background tasks\n");
+	put_ends(out, img, r, n, 0);
+}
+
+/* What runs for a request that this route answers, from the outside in. */
+static void put_order(FILE *out, const struct fr_image *img, const struct fr_route *r)
+{
+	const struct fr_str *middleware = FR_IMAGE_AT(img, img->middleware.off);
+	const struct fr_str *handlers = FR_IMAGE_AT(img, img->handlers.off);
+	int n = 0;
+
+	fputs("  order; what is raised goes back up, as the answer does:\n", out);
+	put_line(out, &n, "what nothing below handles: ");
+	if (img->last_handler.len)
+		put_str(out, img, img->last_handler);
+	else
+		fputs("500", out);
+	fputc('\n', out);
+	for (uint32_t i = 0; i < img->middleware.count; i++) {
+		put_line(out, &n, "middleware ");
+		put_str(out, img, middleware[i]);
+		fputc('\n', out);
+	}
+	put_line(out, &n, "exception handlers, by status or nearest class: ");
+	for (uint32_t i = 0; i < img->handlers.count; i++) {
+		fputs(i ? ", " : "", out);
+		put_str(out, img, handlers[i]);
+	}
+	fputs(img->handlers.count ? "\n" : "none\n", out);
+	if (r->kind == FR_ROUTE_ASGI) {
+		put_line(out, &n, "the route, with all that it runs itself\n");
+	} else {
+		put_plan_order(out, img, r, &n);
+	}
 }
 
 static void put_params(FILE *out, const struct fr_image *img, const struct fr_match *m)
@@ -253,14 +342,15 @@ struct asked {
 static int on_side(void *arg, const struct fr_side *side, const char *path, size_t len)
 {
 	struct asked *asked = arg;
+	const struct fr_route *routes = FR_IMAGE_AT(asked->img, asked->img->routes.off);
 
 	(void)path;
 	(void)len;
 	if (!asked->count++)
 		fputs("the application itself is asked about:\n", asked->out);
 	put_side(asked->out, asked->img, side);
-	if (side->kind == FR_SIDE_REGEX)
-		put_route(asked->out, asked->img, side->route);
+	put_route(asked->out, asked->img, side->route);
+	put_order(asked->out, asked->img, &routes[side->route]);
 	return FR_MATCH_NONE;
 }
 
@@ -311,6 +401,9 @@ int fr_explain(const struct fr_image *img, const char *method, const char *path,
 		fputs("the path matches, the method does not: 405 by\n", out);
 	put_params(out, img, &m);
 	put_route(out, img, m.route);
+	if (m.kind == FR_MATCH_FULL)
+		put_order(out, img,
+		          (const struct fr_route *)FR_IMAGE_AT(img, img->routes.off) + m.route);
 	return m.kind == FR_MATCH_FULL ? 0 : 1;
 }
 

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define FR_IMAGE_MAGIC 0x4652494d41474531ULL /* "FRIMAGE1" */
-#define FR_IMAGE_VERSION 1u
+#define FR_IMAGE_VERSION 2u
 
 /* No object, no slot, no cache, no string. */
 #define FR_NONE32 UINT32_MAX
@@ -46,6 +46,9 @@ struct fr_image {
 	uint32_t nobjects; /* ids below this one are bound by the worker */
 	struct fr_str app_name; /* "module:attribute" */
 	struct fr_str root_path;
+	struct fr_str last_handler; /* of what nothing else handles; empty: the framework's 500 */
+	struct fr_vec middleware; /* struct fr_str: names, the outermost first */
+	struct fr_vec handlers; /* struct fr_str: "status or class: function" */
 	struct fr_vec routes; /* struct fr_route, in declaration order */
 	struct fr_vec statics; /* struct fr_bucket of struct fr_static: whole static paths */
 	struct fr_vec edges; /* struct fr_bucket of struct fr_edge: (state, segment) -> state */
@@ -91,6 +94,7 @@ struct fr_route {
 	struct fr_str name;
 	struct fr_str endpoint; /* "module.qualname", for logs */
 	struct fr_str file;
+	struct fr_str why; /* it runs through ASGI; empty for a plan */
 	uint32_t line;
 	uint32_t object; /* ASGI callable, or the APIRoute object of a plan */
 	struct fr_vec params; /* struct fr_path_param, in path order */

@@ -158,6 +158,7 @@ static int read_steps(struct fr_reader *r, const cJSON *item, void *out)
 
 static const struct fr_reader_field route_fields[] = {
 	{ "kind", FR_T_ENUM, 1, 1, AT(kind), 1, kind_names, NULL },
+	{ "why", FR_T_OSTR, 1, 1, AT(why), 0, NULL, NULL },
 	{ "path", FR_T_STR, 1, 1, AT(path), 0, NULL, NULL },
 	{ "pattern", FR_T_FN, 1, 1, AT(pattern), 0, NULL, read_pattern },
 	{ "side", FR_T_FN, 1, 1, AT(side_kind), 0, NULL, read_side },
@@ -224,6 +225,12 @@ static int check_route(struct fr_reader *r, const struct fr_manifest_route *rout
 		if (rc < 0)
 			return rc;
 	}
+	if ((route->kind == FR_ROUTE_ASGI) != (route->why != NULL)) {
+		fr_reader_enter(r, "why", 0);
+		return fr_reader_fail(
+			r, FR_EINVAL,
+			"a route of kind \"asgi\" says why, one of \"plan\" has null");
+	}
 	steps = fr_reader_enter(r, "steps", 0);
 	if ((route->kind == FR_ROUTE_PLAN) != (route->nsteps > 0))
 		return fr_reader_fail(
@@ -285,6 +292,9 @@ static const struct fr_reader_field app_fields[] = {
 	{ "wrapped", FR_T_FLAG, 1, 1, AT(app_flags), FR_APP_WRAPPED, NULL, NULL },
 	{ "debug", FR_T_FLAG, 1, 1, AT(app_flags), FR_APP_DEBUG, NULL, NULL },
 	{ "root_path", FR_T_STR, 1, 1, AT(root_path), 0, NULL, NULL },
+	{ "middleware", FR_T_FN, 1, 1, AT(middleware), 0, NULL, fr_reader_strings },
+	{ "handlers", FR_T_FN, 1, 1, AT(handlers), 0, NULL, fr_reader_strings },
+	{ "last_handler", FR_T_OSTR, 1, 1, AT(last_handler), 0, NULL, NULL },
 };
 
 static int read_version(struct fr_reader *r, const cJSON *item, void *out)

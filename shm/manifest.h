@@ -51,6 +51,7 @@ struct fr_manifest_route {
 	uint32_t methods; /* mask of enum fr_method */
 	struct fr_manifest_strings method_names;
 	const char *path, *name, *endpoint, *file; /* file, name and endpoint may be NULL */
+	const char *why; /* NULL for a plan, else the reason to run through ASGI */
 	uint32_t line, object, status, body, max_body, flags;
 	uint32_t nslots, nmarks, ncaches;
 	struct fr_manifest_strings params;
@@ -64,8 +65,9 @@ struct fr_manifest_route {
 };
 
 struct fr_manifest {
-	const char *app_name, *root_path;
+	const char *app_name, *root_path, *last_handler; /* the last may be NULL */
 	uint32_t app_flags;
+	struct fr_manifest_strings middleware, handlers;
 	uint32_t nplaces;
 	struct fr_manifest_strings objects;
 	struct fr_manifest_route *routes;

@@ -247,11 +247,11 @@ static int check_methods(const struct verifier *v, const struct fr_route *r)
 
 static int check_route(struct verifier *v, const struct fr_route *r, uint32_t index)
 {
-	const char *strings[] = { "path", "name", "endpoint", "file" };
-	const struct fr_str values[] = { r->path, r->name, r->endpoint, r->file };
+	const char *strings[] = { "path", "name", "endpoint", "file", "why" };
+	const struct fr_str values[] = { r->path, r->name, r->endpoint, r->file, r->why };
 	int rc = check_range(v, "kind", r->kind, FR_ROUTE_PLAN, FR_ROUTE_ASGI);
 
-	for (int i = 0; rc == 0 && i < 4; i++)
+	for (int i = 0; rc == 0 && i < 5; i++)
 		rc = check_str(v, strings[i], values[i]);
 	if (rc == 0)
 		rc = check_methods(v, r);
@@ -526,6 +526,12 @@ int fr_image_verify(const void *p, size_t size, struct fr_diag *diag)
 		rc = check_str(&v, "app_name", img->app_name);
 	if (rc == 0)
 		rc = check_str(&v, "root_path", img->root_path);
+	if (rc == 0)
+		rc = check_str(&v, "last_handler", img->last_handler);
+	if (rc == 0)
+		rc = check_strs(&v, "middleware", img->middleware);
+	if (rc == 0)
+		rc = check_strs(&v, "handlers", img->handlers);
 	if (rc == 0)
 		rc = check_strs(&v, "object_names", img->object_names);
 	if (rc == 0)

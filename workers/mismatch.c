@@ -104,24 +104,40 @@ static int routes(struct pair *p)
 		    (rc = text(p, "endpoint", a[i].endpoint, b[i].endpoint)) == 0 &&
 		    (rc = number(p, "methods", a[i].methods, b[i].methods)) == 0 &&
 		    (rc = number(p, "status", a[i].status, b[i].status)) == 0 &&
-		    (rc = text(p, "name", a[i].name, b[i].name)) == 0)
+		    (rc = text(p, "name", a[i].name, b[i].name)) == 0 &&
+		    (rc = text(p, "reason to run through ASGI", a[i].why, b[i].why)) == 0)
 			rc = steps(p, &a[i], &b[i]);
 	}
 	snprintf(p->route, sizeof(p->route), "the application");
 	return rc ? rc : number(p, "number of routes", p->a->routes.count, p->b->routes.count);
 }
 
-static int objects(struct pair *p)
+static int texts(struct pair *p, const char *one, struct fr_vec va, struct fr_vec vb)
 {
-	const struct fr_str *a = FR_IMAGE_AT(p->a, p->a->object_names.off);
-	const struct fr_str *b = FR_IMAGE_AT(p->b, p->b->object_names.off);
-	char field[32];
-	int rc = number(p, "number of objects", p->a->object_names.count, p->b->object_names.count);
+	const struct fr_str *a = FR_IMAGE_AT(p->a, va.off);
+	const struct fr_str *b = FR_IMAGE_AT(p->b, vb.off);
+	char field[48];
+	int rc;
 
-	for (uint32_t i = 0; rc == 0 && i < p->a->object_names.count; i++) {
-		snprintf(field, sizeof(field), "object %u", i);
+	snprintf(field, sizeof(field), "number of %ss", one);
+	rc = number(p, field, va.count, vb.count);
+	for (uint32_t i = 0; rc == 0 && i < va.count; i++) {
+		snprintf(field, sizeof(field), "%s %u", one, i);
 		rc = text(p, field, a[i], b[i]);
 	}
+	return rc;
+}
+
+/* What is around the routes. */
+static int around(struct pair *p)
+{
+	const struct fr_image *a = p->a, *b = p->b;
+	int rc = texts(p, "middleware layer", a->middleware, b->middleware);
+
+	if (rc == 0)
+		rc = texts(p, "exception handler", a->handlers, b->handlers);
+	if (rc == 0)
+		rc = text(p, "last exception handler", a->last_handler, b->last_handler);
 	return rc;
 }
 
@@ -142,7 +158,9 @@ int fr_mismatch_find(const struct fr_image *image, const char *manifest, size_t 
 	p.b = own.image;
 	rc = routes(&p);
 	if (rc == 0)
-		rc = objects(&p);
+		rc = around(&p);
+	if (rc == 0)
+		rc = texts(&p, "object", image->object_names, own.image->object_names);
 	if (rc == 0) {
 		snprintf(p.route, sizeof(p.route), "the manifest");
 		rc = differ(&p, "its fingerprint", "another", "one");

@@ -18,7 +18,7 @@ const struct fr_option fr_option_table[] = {
 	{ 0, "workers", "N", "The number of worker processes, or auto." },
 	{ 0, "python", "PATH", "The interpreter or the virtual environment of the application." },
 	{ 0, "serve-fastapi-imports", NULL, "Let import fastapi give FastrAPI's modules, so that an application written for FastAPI runs unchanged." },
-	{ 0, "explain", "'METHOD PATH'", "Print which route answers, and its plan step by step." },
+	{ 0, "explain", "'METHOD PATH'", "Print which route answers, its plan, and in which order things run." },
 	{ 0, "dump", "WHAT", "Print what was compiled: manifest or image." },
 	{ 0, "reference", "FORMAT", "Print the reference of the configuration: md, or man for the man page." },
 	{ 0, "version", NULL, "Print the versions of fastrapid and of the libraries it uses." },

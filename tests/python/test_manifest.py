@@ -594,6 +594,13 @@ def test_application_flags() -> None:
         "wrapped": False,
         "debug": True,
         "root_path": "",
+        "middleware": [],
+        "handlers": [
+            "starlette.exceptions.HTTPException: fastrapi.exception_handlers.http_exception_handler",
+            "fastrapi.exceptions.RequestValidationError: "
+            "fastrapi.exception_handlers.request_validation_exception_handler",
+        ],
+        "last_handler": None,
     }
     before = app._version
     app.add_middleware(lambda app: app)

@@ -7,14 +7,17 @@
 const char manifest_full[] =
 	"{\"version\": 1,\n"
 	" \"app\": {\"name\": \"main:app\", \"redirect_slashes\": true, \"wrapped\": false,"
-	" \"debug\": false, \"root_path\": \"/api\"},\n"
+	" \"debug\": false, \"root_path\": \"/api\",\n"
+	" \"middleware\": [\"main.Timed\", \"main.Gzip\"],"
+	" \"handlers\": [\"404: main.lost\", \"main.Odd: main.on_odd\"],"
+	" \"last_handler\": \"main.on_error\"},\n"
 	" \"places\": 2,\n"
 	" \"objects\": [\"route POST /items/{item_id}\", \"validator item_id\", \"default q\","
 	" \"call main:get_db\", \"call main:create\", \"validator body\", \"scopes\","
 	" \"model headers\", \"form reader\", \"serializer Item\", \"field q\", \"mount /static\","
 	" \"regex\"],\n"
 	" \"routes\": [\n"
-	"  {\"kind\": \"plan\", \"path\": \"/items/{item_id}\","
+	"  {\"kind\": \"plan\", \"why\": null, \"path\": \"/items/{item_id}\","
 	" \"pattern\": [[\"lit\", \"items\"], [\"int\", \"item_id\"]], \"side\": null,"
 	" \"methods\": [\"POST\", \"PURGE\"], \"name\": \"create\", \"endpoint\": \"main.create\","
 	" \"file\": \"/app/main.py\", \"line\": 12, \"object\": 0, \"params\": [\"item_id\"],"
@@ -43,13 +46,15 @@ const char manifest_full[] =
 	" \"place\": 1},\n"
 	"   {\"op\": \"respond\", \"mode\": \"field_json\", \"object\": 5, \"object3\": 9,"
 	" \"validate\": true, \"slot\": 8}]},\n"
-	"  {\"kind\": \"asgi\", \"path\": \"/static\", \"pattern\": null,"
+	"  {\"kind\": \"asgi\", \"why\": \"it is mounted\", \"path\": \"/static\", \"pattern\": "
+        "null,"
 	" \"side\": {\"kind\": \"route\", \"object\": 11, \"prefix\": \"/static\"},"
 	" \"methods\": null, \"name\": \"static\", \"endpoint\": null, \"file\": null, \"line\": 0,"
 	" \"object\": 11, \"params\": [], \"status\": 0, \"body\": \"none\","
 	" \"strict_content_type\": false, \"max_body\": null, \"slots\": 0,"
 	" \"marks\": 0, \"caches\": 0, \"steps\": []},\n"
-	"  {\"kind\": \"plan\", \"path\": \"/files/{name}.{ext}\", \"pattern\": null,"
+	"  {\"kind\": \"plan\", \"why\": null, \"path\": \"/files/{name}.{ext}\", \"pattern\": "
+        "null,"
 	" \"side\": {\"kind\": \"regex\", \"object\": 12, \"prefix\": \"/files/\"},"
 	" \"methods\": [\"GET\"], \"name\": \"file\", \"endpoint\": \"main.create\","
 	" \"file\": \"/app/main.py\", \"line\": 30, \"object\": 0, \"params\": [\"name\", \"ext\"],"
@@ -58,7 +63,8 @@ const char manifest_full[] =
 	"   {\"op\": \"endpoint\", \"name\": \"main.create\", \"object\": 4, \"mode\": \"async\","
 	" \"args\": [], \"slot\": 0},\n"
 	"   {\"op\": \"respond\", \"mode\": \"encoder\", \"slot\": 0}]},\n"
-	"  {\"kind\": \"plan\", \"path\": \"/\", \"pattern\": [[\"lit\", \"\"]], \"side\": null,"
+	"  {\"kind\": \"plan\", \"why\": null, \"path\": \"/\", \"pattern\": [[\"lit\", \"\"]], "
+        "\"side\": null,"
 	" \"methods\": [\"GET\"], \"name\": \"home\", \"endpoint\": \"main.home\","
 	" \"file\": \"/app/main.py\", \"line\": 40, \"object\": 0, \"params\": [],"
 	" \"status\": 0, \"body\": \"none\", \"strict_content_type\": true, \"max_body\": null,"
@@ -66,7 +72,7 @@ const char manifest_full[] =
 	"   {\"op\": \"endpoint\", \"name\": \"main.home\", \"object\": 4, \"mode\": \"async\","
 	" \"args\": [], \"slot\": 0},\n"
 	"   {\"op\": \"respond\", \"mode\": \"python\", \"object2\": 8, \"slot\": 0}]},\n"
-	"  {\"kind\": \"plan\", \"path\": \"/docs/{rest:path}\","
+	"  {\"kind\": \"plan\", \"why\": null, \"path\": \"/docs/{rest:path}\","
 	" \"pattern\": [[\"lit\", \"docs\"], [\"path\", \"rest\"]], \"side\": null,"
 	" \"methods\": [\"GET\"], \"name\": \"docs\", \"endpoint\": \"main.docs\","
 	" \"file\": \"/app/main.py\", \"line\": 50, \"object\": 0, \"params\": [\"rest\"],"
@@ -179,11 +185,12 @@ char *manifest_aside(const struct manifest_route *routes, size_t n, bool redirec
 
 	fprintf(out,
 	        "{\"version\": 1, \"app\": {\"name\": \"main:app\", \"redirect_slashes\": %s, "
-	        "\"wrapped\": false, \"debug\": false, \"root_path\": \"\"}, \"places\": 0, "
+	        "\"wrapped\": false, \"debug\": false, \"root_path\": \"\", \"middleware\": [], "
+	        "\"handlers\": [], \"last_handler\": null}, \"places\": 0, "
 	        "\"objects\": [\"thing\"], \"routes\": [",
 	        redirect_slashes ? "true" : "false");
 	for (size_t i = 0; i < n; i++) {
-		fprintf(out, "%s{\"kind\": \"plan\", \"path\": ", i ? ",\n" : "\n");
+		fprintf(out, "%s{\"kind\": \"plan\", \"why\": null, \"path\": ", i ? ",\n" : "\n");
 		put_json(out, routes[i].path, strlen(routes[i].path));
 		put_pattern(out, routes[i].path, aside && aside[i]);
 		fputs(routes[i].methods[0] ? ", \"methods\": [" : ", \"methods\": null", out);

@@ -35,7 +35,8 @@
 
 static const char manifest[] =
 	"{\"version\":1,\"app\":{\"name\":\"fake:%s\",\"redirect_slashes\":true,\"wrapped\":false,"
-	"\"debug\":false,\"root_path\":\"\"},\"places\":0,\"objects\":[],\"routes\":[]}";
+	"\"debug\":false,\"root_path\":\"\",\"middleware\":[],\"handlers\":[],"
+	"\"last_handler\":null},\"places\":0,\"objects\":[],\"routes\":[]}";
 
 /* ---- the fake application ---- */
 

@@ -58,6 +58,21 @@ static void test_match(void **state)
 	assert_says(text, "endpoint main.create(db=slot 0, item_id=slot 1, q=slot 2, item=slot 4), "
 	                  "def, placement 1");
 	assert_says(text, "respond with the response model, to JSON, validated");
+	assert_says(text, "    1  what nothing below handles: main.on_error\n"
+	                  "    2  middleware main.Timed\n"
+	                  "    3  middleware main.Gzip\n"
+	                  "    4  exception handlers, by status or nearest class: "
+	                  "404: main.lost, main.Odd: main.on_odd\n"
+	                  "    5  the body is read: JSON\n"
+	                  "    6  dependency main.get_db, generator, as far as its yield\n"
+	                  "    7  endpoint main.create, def\n"
+	                  "    8  the response is sent\n"
+	                  "    9  background tasks\n"
+	                  "   10  the end of main.get_db\n");
+	free(text);
+	text = explain("GET", "/static/a", 1);
+	assert_says(text, "  through ASGI: it is mounted\n");
+	assert_says(text, "    5  the route, with all that it runs itself\n");
 	free(text);
 }
 

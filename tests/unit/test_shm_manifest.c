@@ -32,6 +32,10 @@ static void test_full(void **state)
 	(void)state;
 	assert_string_equal(m->app_name, "main:app");
 	assert_string_equal(m->root_path, "/api");
+	assert_int_equal(m->middleware.count, 2);
+	assert_string_equal(m->handlers.list[1], "main.Odd: main.on_odd");
+	assert_string_equal(m->last_handler, "main.on_error");
+	assert_string_equal(m->routes[1].why, "it is mounted");
 	assert_int_equal(m->app_flags, FR_APP_REDIRECT_SLASHES);
 	assert_int_equal(m->nplaces, 2);
 	assert_int_equal(m->objects.count, 13);
@@ -98,6 +102,11 @@ static void test_errors(void **state)
 		{ "\"debug\": false", "\"debug\": 0", "app.debug" },
 		{ "\"wrapped\"", "\"warped\"", "app.warped" },
 		{ "\"wrapped\": false", "\"wrapped\": false, \"wrapped\": false", "app.wrapped" },
+		{ "[\"main.Timed\",", "[1,", "app.middleware[0]" },
+		{ " \"last_handler\": \"main.on_error\"", " \"last_handler\": 1",
+		  "app.last_handler" },
+		{ "\"why\": null", "\"why\": \"so\"", "routes[0].why" },
+		{ "\"why\": \"it is mounted\"", "\"why\": null", "routes[1].why" },
 		{ "\"places\": 2", "\"places\": 1", "routes[0].steps[10].place" },
 		{ "\"places\": 2", "\"places\": -1", "places" },
 		{ "\"places\": 2", "\"places\": 1.5", "places" },

@@ -61,6 +61,9 @@ static void test_header(void **state)
 	assert_found("routes", img->routes.off = 0);
 	assert_found("steps", img->steps.count--);
 	assert_found("object_names", img->object_names.off = img->size);
+	assert_found("middleware", img->middleware.count = img->size);
+	assert_found("handlers", img->handlers.off = img->size);
+	assert_found("last_handler", img->last_handler.off = 0);
 	assert_found("statics", img->statics.count = 3);
 	assert_found("states", img->states.count = UINT32_MAX / 4);
 	assert_found("sides", img->sides.count = UINT32_MAX);
@@ -79,6 +82,7 @@ static void test_plan(void **state)
 	assert_found("routes[0].steps", routes[0].steps.off += sizeof *steps);
 	assert_found("routes[0].params", routes[0].params.count = 1u << 30);
 	assert_found("routes[0].file", routes[0].file.off = 3);
+	assert_found("routes[1].why", routes[1].why.len--);
 	assert_found("routes[0].steps[4].slot", routes[0].nslots = 2);
 	assert_found("routes[0].steps[0].op", steps[0].op = 11);
 	assert_found("routes[0].steps[0].op", steps[0].op = 0);

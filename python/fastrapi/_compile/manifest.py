@@ -14,6 +14,7 @@ from .._runtime.forms import LimitedForms
 from .._runtime.hooks import is_replaced
 from ..routing import APIRoute
 from .diagnostics import locate, note_route, route_name
+from .order import ROUTE_METHODS, around, own_method, why_asgi
 from .patterns import literal_start, pattern_of
 from .plan import Objects, Places, Planner, call_name
 
@@ -28,13 +29,7 @@ def _is_plan(original: BaseRoute, route: Any) -> bool:
     """Whether a route runs from a plan: an APIRoute with nothing of its own around it."""
     if not isinstance(original, APIRoute):
         return False
-    own = type(original)
-    if any(
-        getattr(own, name) is not getattr(APIRoute, name)
-        for name in ("get_route_handler", "handle", "matches", "_asgi_app")
-    ):
-        return False
-    return not original._has_own_app
+    return own_method(type(original), APIRoute, ROUTE_METHODS) is None and not original._has_own_app
 
 
 class _Compiler:
@@ -57,7 +52,8 @@ class _Compiler:
                     tabled.append((result[-1], route))
             else:
                 limit = getattr(route, "max_body_size", app.router.max_body_size)
-                result.append(self._asgi(original, route, app.router.form_limits) | {"max_body": limit})
+                own = {"why": why_asgi(original, replaced), "max_body": limit}
+                result.append(self._asgi(original, route, app.router.form_limits) | own)
         for index in _fastrapid.misfits([entry["pattern"] for entry, _ in tabled]):
             self._put_aside(*tabled[index])
         return result
@@ -69,6 +65,7 @@ class _Compiler:
         path = getattr(route, "path", "")
         return {
             "kind": kind,
+            "why": None,
             "path": path,
             "pattern": None,
             "side": None,
@@ -145,15 +142,16 @@ def _where(route: Any) -> str:
 def compile_app(app: Any, name: str, overrides: dict[Any, Any]) -> tuple[dict[str, Any], list[Any]]:
     compiler = _Compiler(overrides)
     routes = compiler.routes(app)
+    traced = app._is_traced()  # it also notes what it finds
     manifest = {
         "version": VERSION,
         "app": {
             "name": name,
             "redirect_slashes": bool(app.router.redirect_slashes),
-            # Asked first: it also notes what it finds.
-            "wrapped": app._is_traced() or bool(app.user_middleware),
+            "wrapped": traced or bool(app.user_middleware),
             "debug": bool(app.debug),
             "root_path": app.root_path,
+            **around(app, traced),
         },
         "places": len(compiler.places),
         "objects": compiler.objects.names,
