@@ -486,6 +486,8 @@ def test_responses() -> None:
         "exclude_none": True,
     }
     assert objects[respond[1]["object2"]] is HTMLResponse
+    # A class gets plain data, which Pydantic makes.
+    assert objects[respond[1]["object4"]] == {"by_alias": True, "mode": "json"}
     assert routes[1]["status"] == 202
     assert respond[0]["validate"] is True
     assert routes[4]["steps"][0]["mode"] == "gen"

@@ -368,7 +368,7 @@ class Planner:
             step["mode"] = "field_json" if is_default else "class"
             step["object"] = self._object("validator", "response", adapter.validator)
             step["object3"] = self._object("serializer", "response", adapter.serializer)
-            step["object4"] = self._object("options", "response", self._dump_options())
+            step["object4"] = self._object("options", "response", self._dump_options(is_default))
         elif is_default and response_class is JSONResponse:
             step["mode"] = "encoder"
         else:
@@ -378,9 +378,11 @@ class Planner:
             step["object2"] = self._object("response", name, response_class)
         return step
 
-    def _dump_options(self) -> dict[str, Any]:
+    def _dump_options(self, to_json: bool) -> dict[str, Any]:
         route = self.route
         options: dict[str, Any] = {"by_alias": route.response_model_by_alias}
+        if not to_json:
+            options["mode"] = "json"  # plain data, for the response class to encode
         for name in ("include", "exclude"):
             value = getattr(route, f"response_model_{name}")
             if value is not None:
