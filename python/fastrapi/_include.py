@@ -18,7 +18,8 @@ from starlette.routing import BaseRoute, Match, NoMatchFound, compile_path
 from starlette.types import Receive, Scope, Send
 
 from . import params
-from ._limits import FormLimits, check_max_body_size, checked_form_limits, first_limit
+from ._encoding import JSONEncoder
+from ._limits import FormLimits, check_max_body_size, checked_form_limits, first_given
 from .utils import get_value_or_default
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class IncludeContext:
     dependency_overrides_provider: Any | None = None
     max_body_size: int | None = None
     form_limits: FormLimits = field(default_factory=lambda: FormLimits())
+    json_encoder: JSONEncoder | None = None
 
     @classmethod
     def for_include(cls, parent: "APIRouter", included: "APIRouter", options: dict[str, Any]) -> "IncludeContext":
@@ -80,8 +82,9 @@ class IncludeContext:
             ),
             strict_content_type=parent.strict_content_type,
             dependency_overrides_provider=parent.dependency_overrides_provider,
-            max_body_size=first_limit(included.max_body_size, options["max_body_size"], parent.max_body_size),
+            max_body_size=first_given(included.max_body_size, options["max_body_size"], parent.max_body_size),
             form_limits={**limits, **included.form_limits},
+            json_encoder=first_given(included.json_encoder, parent.json_encoder),
         )
 
     def combine(self, inner: "IncludeContext") -> "IncludeContext":
@@ -101,8 +104,9 @@ class IncludeContext:
             ),
             strict_content_type=get_value_or_default(inner.strict_content_type, self.strict_content_type),
             dependency_overrides_provider=self.dependency_overrides_provider,
-            max_body_size=first_limit(inner.max_body_size, self.max_body_size),
+            max_body_size=first_given(inner.max_body_size, self.max_body_size),
             form_limits={**self.form_limits, **inner.form_limits},
+            json_encoder=first_given(inner.json_encoder, self.json_encoder),
         )
 
 

@@ -1,9 +1,11 @@
 """What an application, a router or a route may set for the server: limits, and where `def` runs."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import ConfigDict, NonNegativeInt, TypeAdapter, with_config
 from typing_extensions import TypedDict
+
+T = TypeVar("T")
 
 
 @with_config(ConfigDict(strict=True, extra="forbid"))
@@ -41,6 +43,6 @@ def check_sync_handlers(mode: SyncHandlers | None) -> None:
         raise ValueError(f"sync_handlers must be 'auto', 'inline', 'threads' or None, not {mode!r}")
 
 
-def first_limit(*limits: int | None) -> int | None:
-    """The first limit that is set: the most specific one."""
-    return next((limit for limit in limits if limit is not None), None)
+def first_given(*values: T | None) -> T | None:
+    """The first value that is set: the most specific one."""
+    return next((value for value in values if value is not None), None)

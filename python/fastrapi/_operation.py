@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
 from . import params
+from ._encoding import JSONEncoder
 from ._limits import FormLimits, SyncHandlers
 from ._signature import Options, spelled
 from .datastructures import Default, DefaultPlaceholder
@@ -47,6 +48,7 @@ class OperationOptions(TypedDict, total=False):
     max_body_size: int | None
     form_limits: FormLimits | None
     sync_handlers: SyncHandlers | None
+    json_encoder: JSONEncoder | None
 
 
 OPERATION = Options(
@@ -81,6 +83,7 @@ OPERATION = Options(
         "max_body_size": None,
         "form_limits": None,
         "sync_handlers": None,
+        "json_encoder": None,
     },
 )
 
@@ -129,7 +132,9 @@ def verb_doc(verb: str) -> str:
     `dependencies` are run without handing over a result; the
     `response_model_*` options choose what of the returned model is sent;
     `sync_handlers` ("auto", "inline" or "threads") says where the `def`
-    functions of this route run, in place of the server's configuration.
+    functions of this route run, in place of the server's configuration;
+    `json_encoder` ("orjson", "msgspec", "stdlib" or a callable) what makes
+    the bytes of its JSON answers.
     `tags`, `summary`, `description`, `responses`, `operation_id`,
     `include_in_schema` and the like concern the documentation.
     """

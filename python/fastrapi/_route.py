@@ -24,6 +24,7 @@ from ._compile.dependant import (
 )
 from ._compile.diagnostics import label, note_route
 from ._compile.fields import ModelField
+from ._encoding import JSONEncoder, check_json_encoder, response_class_with
 from ._limits import FormLimits, SyncHandlers, check_max_body_size, check_sync_handlers, checked_form_limits
 from .datastructures import DefaultPlaceholder
 from .sse import EventSourceResponse, ServerSentEvent
@@ -82,6 +83,7 @@ class RouteState:
     max_body_size: int | None
     form_limits: FormLimits
     sync_handlers: SyncHandlers | None
+    json_encoder: JSONEncoder | None
     tags: list[str | Enum]
     responses: dict[int | str, dict[str, Any]]
     status_code: int | None
@@ -92,6 +94,7 @@ class RouteState:
     dependant: Dependant
     body_field: ModelField | None
     _embed_body_fields: bool
+    _encoded_class: type[Response] | None
     is_sse_stream: bool
     is_json_stream: bool
 
@@ -99,6 +102,13 @@ class RouteState:
     def original_route(self) -> Any:
         """The route that was declared: what `request.scope["route"]` is."""
         return self
+
+    @property
+    def answer_class(self) -> type[Response] | DefaultPlaceholder:
+        """What answers are made with: the response class, or the default one with the route's encoder."""
+        if self._encoded_class is None or not isinstance(self.response_class, DefaultPlaceholder):
+            return self.response_class
+        return self._encoded_class
 
     def _settle(
         self,
@@ -138,6 +148,8 @@ class RouteState:
         description, status_code = plain.pop("description"), plain.pop("status_code")
         check_max_body_size(plain["max_body_size"])
         check_sync_handlers(plain["sync_handlers"])
+        check_json_encoder(plain["json_encoder"])
+        self._encoded_class = response_class_with(plain["json_encoder"])
         self.form_limits = checked_form_limits(plain.pop("form_limits", None))
         self.tags = plain.pop("tags") or []
         self.responses = plain.pop("responses") or {}

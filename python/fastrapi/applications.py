@@ -21,6 +21,7 @@ from typing_extensions import deprecated
 
 from . import _fastrapid, routing
 from ._compile import compile_app, manifest_bytes
+from ._encoding import JSONEncoder
 from ._frontend import wants_check
 from ._limits import FormLimits
 from ._operation import (
@@ -75,7 +76,8 @@ class FastrAPI(Starlette):
     The options are FastAPI's. Those about the documentation (`title`,
     `openapi_url`, `docs_url` and so on) describe the application;
     `dependencies`, `default_response_class`, `responses` apply to all
-    endpoints; `lifespan` is an async context manager around the time that the
+    endpoints, as does `json_encoder` ("orjson", "msgspec", "stdlib" or a
+    callable from plain data to bytes); `lifespan` is an async context manager around the time that the
     application serves.
     """
 
@@ -125,6 +127,7 @@ class FastrAPI(Starlette):
         strict_content_type: bool = True,
         max_body_size: int | None = None,
         form_limits: FormLimits | None = None,
+        json_encoder: JSONEncoder | None = None,
     ) -> None:
         self.debug = debug
         self.max_body_size = max_body_size
@@ -187,6 +190,7 @@ class FastrAPI(Starlette):
             strict_content_type=strict_content_type,
             max_body_size=max_body_size,
             form_limits=form_limits,
+            json_encoder=json_encoder,
         )
         handlers: dict[Any, Callable[[Request, Any], Response | Awaitable[Response]]]
         handlers = {

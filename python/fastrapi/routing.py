@@ -25,6 +25,7 @@ from ._compile.checks import declare, include
 from ._compile.diagnostics import note_route
 from ._contexts import RouteContext as RouteContext
 from ._contexts import iter_route_contexts as iter_route_contexts
+from ._encoding import JSONEncoder, check_json_encoder
 from ._frontend import Frontend, FrontendFiles, Frontends, check_path, wants_check
 from ._include import CONTEXT, INCLUDED, SCOPE, IncludeContext, IncludedRouter, effective_routes, own_scope
 from ._include import IncludedRouter as _IncludedRouter  # noqa: F401 - what plugins ask for
@@ -35,7 +36,7 @@ from ._limits import (
     check_max_body_size,
     check_sync_handlers,
     checked_form_limits,
-    first_limit,
+    first_given,
 )
 from ._list import RouteList
 from ._operation import (
@@ -178,8 +179,9 @@ class EffectiveRoute(APIRoute):
                 router.strict_content_type,
                 context.strict_content_type,
             ),
-            "max_body_size": first_limit(original.max_body_size, context.max_body_size),
+            "max_body_size": first_given(original.max_body_size, context.max_body_size),
             "form_limits": {**context.form_limits, **original.form_limits},
+            "json_encoder": first_given(original.json_encoder, context.json_encoder),
         }
         path = context.prefix + original.path
         self._settle(path, original.endpoint, options, original.stream_item_type)
@@ -296,9 +298,11 @@ class APIRouter(routing.Router):
         max_body_size: int | None = None,
         form_limits: FormLimits | None = None,
         sync_handlers: SyncHandlers | None = None,
+        json_encoder: JSONEncoder | None = None,
     ) -> None:
         check_max_body_size(max_body_size)
         check_sync_handlers(sync_handlers)
+        check_json_encoder(json_encoder)
         self._routes_version = 0
         self._tables: Any = None  # of the checks at declaration
         self._parents: list[_Watcher] = []
@@ -328,6 +332,7 @@ class APIRouter(routing.Router):
         self.strict_content_type = strict_content_type
         self.max_body_size = max_body_size
         self.sync_handlers = sync_handlers
+        self.json_encoder = json_encoder
 
         self._frontends: list[Frontend] = []
         self._fallback_made: tuple[int, Frontends] | None = None
@@ -392,10 +397,11 @@ class APIRouter(routing.Router):
             ("strict_content_type", self.strict_content_type),
         ):
             given[name] = get_value_or_default(given[name], default)
-        given["max_body_size"] = first_limit(given["max_body_size"], self.max_body_size)
+        given["max_body_size"] = first_given(given["max_body_size"], self.max_body_size)
         given["dependency_overrides_provider"] = self.dependency_overrides_provider
         given["sync_handlers"] = given["sync_handlers"] or self.sync_handlers
-        for name in ("form_limits", "sync_handlers"):
+        given["json_encoder"] = first_given(given["json_encoder"], self.json_encoder)
+        for name in ("form_limits", "sync_handlers", "json_encoder"):
             # A route class of the application's may not know these options.
             if given[name] is None:
                 del given[name]

@@ -360,8 +360,8 @@ class Planner:
             step["object2"] = self._object("responder", "stream", responder)
             return step
         field = route.response_field
-        is_default = isinstance(route.response_class, DefaultPlaceholder)
-        response_class = given(route.response_class)
+        is_default = isinstance(route.answer_class, DefaultPlaceholder)
+        response_class = given(route.answer_class)
         if field is not None:
             adapter = _adapter(field, "response model")
             step["validate"] = True

@@ -121,7 +121,8 @@ class Answering:
 def handler_options(route: Any) -> dict[str, Any]:
     """What get_request_handler() is given for a route."""
     names = [one.name for one in fields(Answering) if one.name not in ("embed_body_fields", "methods")]
-    return {name: getattr(route, name) for name in names} | {"embed_body_fields": route._embed_body_fields}
+    options = {name: getattr(route, name) for name in names}
+    return options | {"response_class": route.answer_class, "embed_body_fields": route._embed_body_fields}
 
 
 def get_request_handler(
