@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/traffic.h"
 #include "shm/ring.h"
 
 #define FR_BOARD_VERSION 1u
@@ -71,13 +72,9 @@ struct fr_board_slot {
 	_Atomic uint64_t lag_ns; /* how late the last one was */
 	_Atomic uint64_t max_lag_ns;
 	_Atomic uint64_t in_flight;
-	_Atomic uint64_t connections; /* as of the last heartbeat; so are the following */
-	_Atomic uint64_t accepted;
-	_Atomic uint64_t refused; /* requests that the server itself answered: 4xx, 5xx */
-	_Atomic uint64_t timeouts;
-	_Atomic uint64_t bytes_in, bytes_out;
+	struct fr_traffic traffic; /* its server counts right here */
 	_Atomic uint64_t verdicts; /* how often a place changed */
-	uint64_t reserved[3];
+	uint64_t reserved[2];
 	struct fr_board_flight flights[FR_BOARD_FLIGHTS];
 };
 

@@ -32,20 +32,6 @@ void fr_wboard_state(struct fr_wboard *b, enum fr_board_state state)
 		FR_BOARD_PUT(b->slot->state, (uint32_t)state);
 }
 
-void fr_wboard_publish(struct fr_wboard *b)
-{
-	const struct fr_net_counters *c = b->net;
-
-	if (!c)
-		return;
-	FR_BOARD_PUT(b->slot->connections, c->connections);
-	FR_BOARD_PUT(b->slot->accepted, c->accepted);
-	FR_BOARD_PUT(b->slot->refused, c->refused);
-	FR_BOARD_PUT(b->slot->timeouts, c->timeouts);
-	FR_BOARD_PUT(b->slot->bytes_in, c->bytes_in);
-	FR_BOARD_PUT(b->slot->bytes_out, c->bytes_out);
-}
-
 /* ---- placements ---- */
 
 static void put_place(struct fr_wboard *b, uint32_t index)
@@ -124,7 +110,6 @@ static void on_beat(struct ev_loop *ev, ev_timer *timer, int revents)
 	FR_BOARD_PUT(b->slot->lag_ns, lag);
 	if (lag > FR_BOARD_GET(b->slot->max_lag_ns))
 		FR_BOARD_PUT(b->slot->max_lag_ns, lag);
-	fr_wboard_publish(b);
 	take_verdicts(b);
 	beat_again(b, ev);
 }
@@ -245,11 +230,9 @@ void fr_wboard_start(struct fr_wboard *b, struct ev_loop *ev, struct fr_program 
 
 void fr_wboard_stop(struct fr_wboard *b, struct ev_loop *ev)
 {
-	fr_wboard_publish(b);
 	fr_wboard_state(b, FR_BOARD_ENDED);
 	fr_place_on_verdict(NULL);
 	fr_error_observe(NULL);
 	ev_timer_stop(ev, &b->beat);
-	b->net = NULL;
 	mine = NULL;
 }

@@ -15,7 +15,6 @@
 #include <stdbool.h>
 #include <time.h>
 
-#include "net/server.h"
 #include "shm/board.h"
 #include "workers/run.h"
 
@@ -30,7 +29,6 @@ struct fr_wboard {
 	struct fr_ring errors;
 	struct fr_program
 		*program; /* the sealed image's, borrowed; others' routes have no number */
-	const struct fr_net_counters *net; /* the server's; NULL: none */
 	ev_timer beat;
 	uint64_t verdicts; /* of the others, as of the last look */
 	uint16_t free[FR_BOARD_FLIGHTS];
@@ -53,7 +51,7 @@ static inline uint64_t fr_wboard_now(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* A request has come; the server has been named.  Here and below b may be NULL: nobody watches. */
+/* A request has come.  Here and below b may be NULL: nobody watches. */
 static inline void fr_wboard_begin(struct fr_wboard *b, struct fr_flight *f, uint64_t id,
                                    uint32_t method)
 {
@@ -64,7 +62,6 @@ static inline void fr_wboard_begin(struct fr_wboard *b, struct fr_flight *f, uin
 		                 .entry = FR_BOARD_FLIGHTS,
 		                 .open = true };
 	FR_BOARD_ADD(b->slot->in_flight, 1);
-	FR_BOARD_PUT(b->slot->connections, b->net->connections);
 	if (b->nfree) {
 		struct fr_board_flight *e = &b->slot->flights[f->entry = b->free[--b->nfree]];
 
@@ -126,8 +123,5 @@ void fr_wboard_start(struct fr_wboard *b, struct ev_loop *ev, struct fr_program 
 void fr_wboard_stop(struct fr_wboard *b, struct ev_loop *ev);
 
 void fr_wboard_state(struct fr_wboard *b, enum fr_board_state state);
-
-/* Copies the server's counters; the heartbeat does it, too. */
-void fr_wboard_publish(struct fr_wboard *b);
 
 #endif

@@ -462,7 +462,7 @@ static int make_server(struct worker *w)
 		return -1;
 	}
 	if (w->board.slot) {
-		w->board.net = fr_server_counters(w->server);
+		fr_server_count_in(w->server, &w->board.slot->traffic);
 		w->socket.board = &w->board;
 	}
 	return 0;
@@ -544,8 +544,6 @@ static void on_alarm(int signal)
 
 static void end(struct worker *w)
 {
-	fr_wboard_publish(&w->board);
-	w->board.net = NULL;
 	if (w->server)
 		fr_server_free(w->server);
 	w->server = NULL;

@@ -337,11 +337,11 @@ static void count_cause(struct fr_status *s, const char *how)
 
 static void add_server(struct fr_status *s, struct fr_board_slot *slot)
 {
-	s->accepted += FR_BOARD_GET(slot->accepted);
-	s->refused += FR_BOARD_GET(slot->refused);
-	s->timeouts += FR_BOARD_GET(slot->timeouts);
-	s->bytes_in += FR_BOARD_GET(slot->bytes_in);
-	s->bytes_out += FR_BOARD_GET(slot->bytes_out);
+	s->accepted += FR_BOARD_GET(slot->traffic.accepted);
+	s->refused += FR_BOARD_GET(slot->traffic.refused);
+	s->timeouts += FR_BOARD_GET(slot->traffic.timeouts);
+	s->bytes_in += FR_BOARD_GET(slot->traffic.bytes_in);
+	s->bytes_out += FR_BOARD_GET(slot->traffic.bytes_out);
 }
 
 void fr_watch_died(struct fr_watch *w, unsigned worker, pid_t pid, const char *how, bool unexpected)

@@ -189,7 +189,7 @@ static void worker(struct tree *t, cJSON *list, const struct fr_watch *w, uint32
 		text(t, o, "state", !pid ? "not running" : state < 4 ? states[state] : "unknown");
 		counts(t, o, &sum);
 		number(t, o, "in_flight", (double)sum.in_flight);
-		number(t, o, "connections", (double)FR_BOARD_GET(slot->connections));
+		number(t, o, "connections", (double)FR_BOARD_GET(slot->traffic.connections));
 		number(t, o, "rss_bytes", pid ? rss_of(pid) : 0);
 		number(t, o, "loop_lag_ms", ms((double)lag / 1000.));
 		number(t, o, "max_loop_lag_ms", ms((double)(most > lag ? most : lag) / 1000.));
@@ -391,12 +391,12 @@ static void server(struct tree *t, cJSON *top)
 			struct fr_board_slot *slot = fr_board_slot(&w->board, i);
 			struct fr_ring ring = fr_board_errors(&w->board, i);
 
-			connections += FR_BOARD_GET(slot->connections);
-			accepted += FR_BOARD_GET(slot->accepted);
-			refused += FR_BOARD_GET(slot->refused);
-			timeouts += FR_BOARD_GET(slot->timeouts);
-			in += FR_BOARD_GET(slot->bytes_in);
-			out += FR_BOARD_GET(slot->bytes_out);
+			connections += FR_BOARD_GET(slot->traffic.connections);
+			accepted += FR_BOARD_GET(slot->traffic.accepted);
+			refused += FR_BOARD_GET(slot->traffic.refused);
+			timeouts += FR_BOARD_GET(slot->traffic.timeouts);
+			in += FR_BOARD_GET(slot->traffic.bytes_in);
+			out += FR_BOARD_GET(slot->traffic.bytes_out);
 			dropped += fr_ring_dropped(&ring);
 		}
 	}

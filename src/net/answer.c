@@ -325,7 +325,7 @@ static void refuse(struct fr_conn *c, unsigned status, const char *why,
 	struct fr_emit e;
 	int n;
 
-	c->srv->counters.refused++;
+	FR_COUNT_ADD(c->srv->counters->refused, 1);
 	if (c->tx != FR_TX_NONE) {
 		fr_conn_fail(c); /* half an answer can't be mended */
 		return;

@@ -45,14 +45,14 @@ int fr_conn_open(struct fr_server *s, int fd, const struct sockaddr *peer, sockl
 	if (peer->sa_family == AF_INET || peer->sa_family == AF_INET6)
 		memcpy(&c->peer, peer, len < sizeof(c->peer) ? len : sizeof(c->peer));
 	link_add(&s->conns, &c->all);
-	s->counters.accepted++;
-	s->counters.connections++;
+	FR_COUNT_ADD(s->counters->accepted, 1);
+	FR_COUNT_ADD(s->counters->connections, 1);
 	ev_io_init(&c->rio, on_readable, fd, EV_READ);
 	ev_io_init(&c->wio, on_writable, fd, EV_WRITE);
 	ev_io_start(s->loop, &c->rio);
 	fr_timer_set(s, &c->rtimer, FR_TIMER_HEADER);
 	fr_timers_wake(s);
-	if (s->counters.connections >= s->limits.connections)
+	if (FR_COUNT_GET(s->counters->connections) >= s->limits.connections)
 		fr_listen_pause(s);
 	return 0;
 }
@@ -121,9 +121,9 @@ static void destroy(struct fr_conn *c)
 	fr_ws_free(c);
 	free(c->server);
 	link_del(&c->all);
-	s->counters.connections--;
+	FR_COUNT_ADD(s->counters->connections, (uint64_t)-1);
 	free(c);
-	if (s->counters.connections < s->limits.connections)
+	if (FR_COUNT_GET(s->counters->connections) < s->limits.connections)
 		fr_listen_resume(s);
 	fr_server_check_empty(s);
 }
@@ -267,7 +267,7 @@ void fr_conn_timeout(struct fr_conn *c, enum fr_timer_kind kind)
 	switch (kind) {
 	case FR_TIMER_HEADER:
 		if (!fr_conn_is_idle(c)) {
-			c->srv->counters.timeouts++;
+			FR_COUNT_ADD(c->srv->counters->timeouts, 1);
 			c->in->rd = c->in->wr;
 			c->begun = false;
 			fr_answer_refuse(c, 408, "the head took too long");
@@ -278,7 +278,7 @@ void fr_conn_timeout(struct fr_conn *c, enum fr_timer_kind kind)
 		c->closing = FR_CLOSE;
 		break;
 	case FR_TIMER_BODY:
-		c->srv->counters.timeouts++;
+		FR_COUNT_ADD(c->srv->counters->timeouts, 1);
 		if (c->x.active)
 			fr_answer_refuse(c, 408, "the body took too long");
 		else
@@ -293,7 +293,7 @@ void fr_conn_timeout(struct fr_conn *c, enum fr_timer_kind kind)
 			fr_conn_fail(c);
 		break;
 	case FR_TIMER_WRITE:
-		c->srv->counters.timeouts++;
+		FR_COUNT_ADD(c->srv->counters->timeouts, 1);
 		/* fall through */
 	default:
 		fr_conn_fail(c);
@@ -371,7 +371,7 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 			n = recv(c->fd, at, room, 0);
 		while (n < 0 && errno == EINTR);
 		if (n > 0) {
-			c->srv->counters.bytes_in += (uint64_t)n;
+			FR_COUNT_ADD(c->srv->counters->bytes_in, (uint64_t)n);
 			if (c->rx == FR_RX_LINGER) {
 				/* forgotten */
 			} else if (c->body && at == c->body + c->body_len) {

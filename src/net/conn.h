@@ -168,7 +168,7 @@ struct fr_server {
 	struct fr_app app;
 	struct fr_net_limits limits;
 	struct fr_parse_limits parse_limits;
-	struct fr_net_counters counters;
+	struct fr_traffic *counters, own_counters;
 	struct fr_emit_date date;
 
 	struct fr_listening *listening[FR_MAX_LISTENERS];

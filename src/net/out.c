@@ -125,7 +125,7 @@ static ssize_t push(struct fr_conn *c, struct fr_bytes *v, size_t nv)
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
-	c->srv->counters.bytes_out += (uint64_t)n;
+	FR_COUNT_ADD(c->srv->counters->bytes_out, (uint64_t)n);
 	return n;
 }
 

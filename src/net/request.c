@@ -128,7 +128,7 @@ static void begin_exchange(struct fr_conn *c)
 	in->pin = in->rd;
 	c->budget--;
 	c->serial++;
-	s->counters.requests++;
+	FR_COUNT_ADD(s->counters->requests, 1);
 	c->rx = p->head.has_body ? FR_RX_BODY : FR_RX_DONE;
 	c->expect = p->expect_continue;
 	status = s->app.on_ws_message ? fr_ws_handshake(&p->head, &why) : 0;

@@ -138,6 +138,7 @@ struct fr_server *fr_server_new(struct ev_loop *loop, const struct fr_app *app,
 	}
 	s->cork_cap = FR_CORK_BYTES;
 	s->loop = loop;
+	s->counters = &s->own_counters;
 	set_app(s, app);
 	s->conns.prev = s->conns.next = &s->conns;
 	s->deferred_end = &s->deferred;
@@ -215,7 +216,12 @@ void fr_server_free(struct fr_server *s)
 	free(s);
 }
 
-const struct fr_net_counters *fr_server_counters(const struct fr_server *s)
+void fr_server_count_in(struct fr_server *s, struct fr_traffic *there)
 {
-	return &s->counters;
+	s->counters = there;
+}
+
+const struct fr_traffic *fr_server_counters(const struct fr_server *s)
+{
+	return s->counters;
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/traffic.h"
 #include "net/app.h"
 
 struct ev_loop;
@@ -45,15 +46,6 @@ struct fr_net_limits {
 /* What the tests take, and callers who have nothing to say about one of them. */
 void fr_net_limits_init(struct fr_net_limits *ret);
 
-struct fr_net_counters {
-	uint64_t accepted;
-	uint64_t connections; /* now */
-	uint64_t requests; /* heads that the application saw */
-	uint64_t refused; /* requests that net itself answered: 4xx, 5xx */
-	uint64_t timeouts;
-	uint64_t bytes_in, bytes_out;
-};
-
 /* app is copied; NULL when memory is short. */
 struct fr_server *fr_server_new(struct ev_loop *loop, const struct fr_app *app,
                                 const struct fr_net_limits *limits);
@@ -79,6 +71,8 @@ void fr_server_drain(struct fr_server *s, double grace, fr_drained_fn *on_empty,
 /* Closes whatever is left (on_close follows for each exchange) and frees; not from a callback of app. */
 void fr_server_free(struct fr_server *s);
 
-const struct fr_net_counters *fr_server_counters(const struct fr_server *s);
+/* Counts there, in memory of the caller's, and no longer in its own; before any connection. */
+void fr_server_count_in(struct fr_server *s, struct fr_traffic *there);
+const struct fr_traffic *fr_server_counters(const struct fr_server *s);
 
 #endif

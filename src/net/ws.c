@@ -419,7 +419,7 @@ void fr_ws_timeout(struct fr_conn *c, enum fr_timer_kind kind)
 		if (poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP)))
 			fr_conn_fail(c);
 	} else if (ws->asked) {
-		c->srv->counters.timeouts++;
+		FR_COUNT_ADD(c->srv->counters->timeouts, 1);
 		fail(c, 1011);
 	} else if (!send_frame(c, WSLAY_PING, none, NULL, NULL)) {
 		ws->asked = true;

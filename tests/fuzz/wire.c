@@ -47,7 +47,7 @@ static size_t receive(struct wire *w)
 /* Whether anything went on. */
 static bool turn(struct wire *w)
 {
-	const struct fr_net_counters *n = fr_server_counters(w->server);
+	const struct fr_traffic *n = fr_server_counters(w->server);
 	uint64_t before = n->bytes_in + n->bytes_out;
 	bool busy;
 

@@ -269,6 +269,19 @@ def test_a_dead_workers_requests_are_named_and_its_counters_kept(daemon: Callabl
     assert seen["workers"][0]["requests"] == 1
 
 
+def test_a_killed_workers_connections_are_counted_to_the_last(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon, workers=1, errors=True)
+    pid = status.daemon.json("/pid")
+    before = status()
+    for _ in range(20):
+        status.daemon.get("/items/1")
+    os.kill(pid, signal.SIGKILL)
+    seen = status.wait(lambda seen: seen["workers"][0]["pid"] not in (None, pid))
+    assert seen["accepted"] == before["accepted"] + 20
+    assert seen["bytes_in"] > before["bytes_in"] + 20 * len("GET /items/1 HTTP/1.1")
+    assert seen["bytes_out"] > before["bytes_out"] + 20 * len("HTTP/1.1 200 OK")
+
+
 def test_counters_survive_reloads(daemon: Callable[..., Any]) -> None:
     status = Status(daemon, new_fds=0)
     for generation in range(2, 6):

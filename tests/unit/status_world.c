@@ -54,8 +54,8 @@ void status_world_init(struct status_world *w)
 	FR_BOARD_PUT(slot->pid, (uint32_t)getpid());
 	FR_BOARD_PUT(slot->generation, 3);
 	FR_BOARD_PUT(slot->state, FR_BOARD_SERVING);
-	FR_BOARD_PUT(slot->connections, 6);
-	FR_BOARD_PUT(slot->refused, 7);
+	FR_BOARD_PUT(slot->traffic.connections, 6);
+	FR_BOARD_PUT(slot->traffic.refused, 7);
 	FR_BOARD_PUT(slot->in_flight, 1);
 	/* Begun when the machine was: surely longer than a second. */
 	FR_BOARD_PUT(slot->flights[0].begun_ns, 1);
