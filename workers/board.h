@@ -32,7 +32,9 @@ struct fr_wboard {
 	ev_timer beat;
 	uint64_t verdicts; /* of the others, as of the last look */
 	uint16_t free[FR_BOARD_FLIGHTS];
-	uint32_t nfree;
+	uint16_t landing[FR_BOARD_FLIGHTS]; /* closed: theirs once the kernel has the answers */
+	uint32_t nfree, nlanding;
+	uint64_t landing_all; /* those without an entry, too */
 };
 
 /* What a request keeps for the board. */
@@ -100,7 +102,34 @@ static inline void fr_wboard_answer(struct fr_wboard *b, struct fr_flight *f, un
 		FR_BOARD_ADD(r->classes[status / 100 - 1], 1);
 }
 
-/* The run is over, background tasks included. */
+/* The run is over, and the answer is collected: in flight until fr_wboard_flush(). */
+static inline void fr_wboard_land(struct fr_wboard *b, struct fr_flight *f)
+{
+	if (!b || !f->open)
+		return;
+	fr_wboard_answer(b, f, 0);
+	f->open = false;
+	b->landing_all++;
+	if (f->entry < FR_BOARD_FLIGHTS)
+		b->landing[b->nlanding++] = f->entry;
+}
+
+/* The kernel has what was collected: a kill takes it from nobody now. */
+static inline void fr_wboard_flush(struct fr_wboard *b)
+{
+	if (!b)
+		return;
+	FR_BOARD_ADD(b->slot->in_flight, -b->landing_all);
+	b->landing_all = 0;
+	while (b->nlanding) {
+		uint16_t entry = b->landing[--b->nlanding];
+
+		FR_BOARD_PUT(b->slot->flights[entry].id, 0);
+		b->free[b->nfree++] = entry;
+	}
+}
+
+/* The run is over, background tasks included, and so is the exchange. */
 static inline void fr_wboard_end(struct fr_wboard *b, struct fr_flight *f)
 {
 	if (!b || !f->open)

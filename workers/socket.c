@@ -337,10 +337,19 @@ static void on_close(void *data, struct fr_exchange *x, bool ok)
 	if (!req)
 		return;
 	fr_exchange_set_data(x, NULL);
-	if (req->run && !req->over)
+	if (req->over)
+		fr_wboard_land(req->sock->board, &req->flight);
+	else if (req->run)
 		on_left(req, x);
 	req->x = NULL;
 	fr_request_unref(req);
+}
+
+static void on_flush(void *data)
+{
+	struct fr_socket *s = data;
+
+	fr_wboard_flush(s->board);
 }
 
 /* ---- the executor's callbacks ---- */
@@ -514,7 +523,8 @@ static void socket_done(struct fr_input *in)
 		end_answer(req);
 	else if (req->x && req->paused)
 		fr_exchange_resume(req->x);
-	fr_wboard_end(req->sock->board, &req->flight);
+	if (!req->x)
+		fr_wboard_end(req->sock->board, &req->flight);
 	if (!req->starting) {
 		Py_CLEAR(req->run);
 		Py_CLEAR(req->task);
@@ -546,7 +556,8 @@ int fr_socket_init(struct fr_socket *s, struct fr_loop *loop, struct fr_program 
 		         .on_half_close = on_half_close,
 		         .on_ws_message = fr_websocket_on_message,
 		         .on_ws_end = fr_websocket_on_end,
-		         .on_close = on_close },
+		         .on_close = on_close,
+		         .on_flush = on_flush },
 		.loop = loop,
 		.program = fr_program_ref(program),
 		.lifespan_state = Py_NewRef(lifespan_state),

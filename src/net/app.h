@@ -71,6 +71,13 @@ struct fr_app {
 	void (*on_close)(void *data, struct fr_exchange *x, bool ok);
 
 	/*
+	 * Answers are collected, so on_close may come before the socket has the
+	 * last bytes.  After one or more on_close: it has them now, or as much as
+	 * it takes.
+	 */
+	void (*on_flush)(void *data);
+
+	/*
 	 * The whole request is there and the client has closed its sending side:
 	 * it may be gone, or it may wait for the answer, which is still written.
 	 * At most once an exchange.

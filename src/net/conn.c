@@ -246,6 +246,10 @@ static void leave(struct fr_conn *c, struct turn t)
 	}
 	s->turn = t.outer;
 	s->turn_base = t.base;
+	if (s->closed && !s->turn) {
+		s->closed = false;
+		s->app.on_flush(s->app.data);
+	}
 }
 
 void fr_conn_turn(struct fr_conn *c)

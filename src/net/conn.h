@@ -195,6 +195,7 @@ struct fr_server {
 	struct fr_conn *turn; /* whose callbacks run */
 	char *cork;
 	size_t cork_len, cork_cap;
+	bool closed; /* on_close was called: on_flush is due at the outermost turn's end */
 	size_t turn_base; /* where the corked bytes of the current turn begin */
 
 	bool draining;

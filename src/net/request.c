@@ -11,6 +11,7 @@ void fr_request_close(struct fr_conn *c, bool ok)
 	if (!c->x.active)
 		return;
 	c->x.active = false;
+	c->srv->closed = true;
 	c->srv->app.on_close(c->srv->app.data, &c->x, ok);
 	c->x.data = NULL;
 }

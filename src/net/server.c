@@ -112,6 +112,11 @@ static void ignore_close(void *data, struct fr_exchange *x, bool ok)
 	(void)ok;
 }
 
+static void ignore_flush(void *data)
+{
+	(void)data;
+}
+
 /* What an application leaves out gets a callback here, so that a request asks for none. */
 static void set_app(struct fr_server *s, const struct fr_app *given)
 {
@@ -122,6 +127,7 @@ static void set_app(struct fr_server *s, const struct fr_app *given)
 	app->on_body = app->on_body ? app->on_body : ignore_body;
 	app->on_drain = app->on_drain ? app->on_drain : ignore_drain;
 	app->on_close = app->on_close ? app->on_close : ignore_close;
+	app->on_flush = app->on_flush ? app->on_flush : ignore_flush;
 }
 
 struct fr_server *fr_server_new(struct ev_loop *loop, const struct fr_app *app,

@@ -38,6 +38,11 @@ async def slow(name: str):
     await asyncio.sleep(60)
 
 
+@app.get("/large")
+async def large():
+    return Response(b"x" * (32 << 20))
+
+
 @app.get("/stuck")
 async def stuck(seconds: float):
     time.sleep(seconds)
@@ -257,7 +262,7 @@ def test_a_dead_workers_requests_are_named_and_its_counters_kept(daemon: Callabl
         )
     assert status.daemon.log.count("took a request with it") == 2
     status.daemon.get("/items/1")
-    seen = status()
+    seen = status.wait(lambda seen: seen["in_flight"] == 0)
     assert seen["restarts"] == {
         "total": 1,
         "requests_lost": 2,
@@ -265,8 +270,21 @@ def test_a_dead_workers_requests_are_named_and_its_counters_kept(daemon: Callabl
     }
     assert status.route("/items/{item}")["requests"] == 8
     assert seen["requests"] == 9
-    assert seen["in_flight"] == 0
     assert seen["workers"][0]["requests"] == 1
+
+
+def test_an_answer_that_is_not_out_is_in_flight(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon, workers=1, errors=True)
+    pid = status.daemon.json("/pid")
+    with status.daemon.connect() as connection:
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(1) == b"H"
+        seen = status.wait(lambda seen: status.route("/large")["requests"] == 1)
+        assert [flight["route"] for flight in seen["workers"][0]["requests_in_flight"]] == ["/large"]
+        assert seen["in_flight"] == 1
+        os.kill(pid, signal.SIGKILL)
+        status.daemon.wait_log(f"worker 0 (pid {pid}) took a request with it: GET /large, ")
+    assert status.wait(lambda seen: seen["workers"][0]["pid"])["restarts"]["requests_lost"] == 1
 
 
 def test_a_killed_workers_connections_are_counted_to_the_last(daemon: Callable[..., Any]) -> None:

@@ -255,6 +255,7 @@ static void on_close(void *data, struct fr_exchange *x, bool ok)
 	struct later *l = fr_exchange_data(x);
 
 	w->in_flight--;
+	w->sent_when_closed = fr_server_counters(w->server)->bytes_out;
 	if (ok)
 		w->closed_ok++;
 	else
@@ -263,6 +264,13 @@ static void on_close(void *data, struct fr_exchange *x, bool ok)
 		ev_timer_stop(w->loop, &l->timer);
 		free(l);
 	}
+}
+
+static void on_flush(void *data)
+{
+	struct world *w = data;
+
+	w->sent_when_flushed = fr_server_counters(w->server)->bytes_out;
 }
 
 static void on_half_close(void *data, struct fr_exchange *x)
@@ -313,6 +321,7 @@ void world_init(struct world *w, const struct fr_net_limits *given)
 		              .on_body = on_body,
 		              .on_drain = on_drain,
 		              .on_close = on_close,
+		              .on_flush = on_flush,
 		              .on_half_close = on_half_close };
 
 	fr_net_limits_init(&defaults);

@@ -67,6 +67,17 @@ static void test_many_pipelined(void **state)
 	world_fini(&w);
 }
 
+/* Answers are collected: whoever has to know that they are out is told so. */
+static void test_flush(void **state)
+{
+	(void)state;
+	PLAY(w, NULL, SAY(GET GET LAST), ALL);
+	assert_int_equal(w.closed_ok, 3);
+	assert_int_equal(w.sent_when_closed, 0);
+	assert_int_equal(w.sent_when_flushed, w.client.len);
+	world_fini(&w);
+}
+
 /* A limit of nothing is a limit. */
 static void test_zero_limits(void **state)
 {
@@ -282,13 +293,21 @@ static void test_framing_of_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_keep_alive),        cmocka_unit_test(test_http_1_0),
-		cmocka_unit_test(test_pipelining),        cmocka_unit_test(test_many_pipelined),
-		cmocka_unit_test(test_zero_limits),       cmocka_unit_test(test_good_then_bad),
-		cmocka_unit_test(test_good_then_aborted), cmocka_unit_test(test_split),
-		cmocka_unit_test(test_continue),          cmocka_unit_test(test_no_continue),
-		cmocka_unit_test(test_early_answer),      cmocka_unit_test(test_too_large),
-		cmocka_unit_test(test_large_body),        cmocka_unit_test(test_framing_of_answers),
+		cmocka_unit_test(test_keep_alive),
+		cmocka_unit_test(test_http_1_0),
+		cmocka_unit_test(test_pipelining),
+		cmocka_unit_test(test_many_pipelined),
+		cmocka_unit_test(test_flush),
+		cmocka_unit_test(test_zero_limits),
+		cmocka_unit_test(test_good_then_bad),
+		cmocka_unit_test(test_good_then_aborted),
+		cmocka_unit_test(test_split),
+		cmocka_unit_test(test_continue),
+		cmocka_unit_test(test_no_continue),
+		cmocka_unit_test(test_early_answer),
+		cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_large_body),
+		cmocka_unit_test(test_framing_of_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
