@@ -64,6 +64,34 @@ struct fr_board_place *fr_board_places(const struct fr_board *board, uint32_t wo
 	return (struct fr_board_place *)(void *)(slot(board, worker) + board->places_at);
 }
 
+void fr_board_put_place(struct fr_board_place *place, uint32_t state, const char *why)
+{
+	uint64_t words[FR_BOARD_WHY / 8] = { 0 };
+
+	if (why)
+		memccpy(words, why, 0, sizeof words - 1);
+	for (unsigned i = 0; i < FR_BOARD_WHY / 8; i++)
+		FR_BOARD_PUT(place->why[i], words[i]);
+	atomic_store_explicit(&place->state, state, memory_order_release);
+}
+
+uint32_t fr_board_get_place(struct fr_board_place *place, char ret_why[FR_BOARD_WHY])
+{
+	uint32_t state = atomic_load_explicit(&place->state, memory_order_acquire);
+	size_t len = 0;
+
+	/* A copy: what others write can change between two looks at it. */
+	for (unsigned i = 0; i < FR_BOARD_WHY / 8; i++) {
+		uint64_t word = FR_BOARD_GET(place->why[i]);
+
+		memcpy(ret_why + i * 8, &word, 8);
+	}
+	while (len < FR_BOARD_WHY - 1 && ret_why[len] >= ' ' && ret_why[len] <= '~')
+		len++;
+	ret_why[len] = '\0';
+	return state;
+}
+
 _Atomic uint64_t *fr_board_buckets(const struct fr_board *board, uint32_t worker, uint32_t route)
 {
 	char *first = slot(board, worker) + board->buckets_at;

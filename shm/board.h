@@ -24,7 +24,7 @@
 #define FR_BOARD_VERSION 1u
 #define FR_BOARD_FLIGHTS 256 /* requests in flight that are named; more are counted only */
 #define FR_BOARD_ERRORS 65536u /* bytes of a worker's ring of errors */
-#define FR_BOARD_WHY 56
+#define FR_BOARD_WHY 56 /* bytes of a reason, a multiple of 8 */
 
 /*
  * Latencies in microseconds, log-linear: eight buckets to each doubling, up
@@ -59,7 +59,7 @@ struct fr_board_flight {
 struct fr_board_place {
 	_Atomic uint32_t state; /* 0 probation, 1 inline, 2 threads */
 	uint32_t reserved;
-	char why[FR_BOARD_WHY]; /* written before state; always terminated by the last byte */
+	_Atomic uint64_t why[FR_BOARD_WHY / 8]; /* text, written before state */
 };
 
 /* The start of a slot; routes, places, histograms and the ring follow. */
@@ -95,6 +95,15 @@ struct fr_board_slot *fr_board_slot(const struct fr_board *board, uint32_t worke
 /* nroutes + 1 records: the last one is of requests without a route. */
 struct fr_board_route *fr_board_routes(const struct fr_board *board, uint32_t worker);
 struct fr_board_place *fr_board_places(const struct fr_board *board, uint32_t worker);
+
+/* Why may be NULL; it is cut to FR_BOARD_WHY - 1 bytes. */
+void fr_board_put_place(struct fr_board_place *place, uint32_t state, const char *why);
+
+/*
+ * Returns the state, and copies the reason: printable ASCII, terminated,
+ * whatever is there.  While it is being written it may be of two texts.
+ */
+uint32_t fr_board_get_place(struct fr_board_place *place, char ret_why[FR_BOARD_WHY]);
 
 /* FR_BOARD_BUCKETS counts of a route. */
 _Atomic uint64_t *fr_board_buckets(const struct fr_board *board, uint32_t worker, uint32_t route);

@@ -41,10 +41,7 @@ static void put_place(struct fr_wboard *b, uint32_t index)
 
 	if (index >= b->board.nplaces)
 		return;
-	memset(p->why, 0, sizeof p->why);
-	if (place->why)
-		memccpy(p->why, place->why, 0, sizeof p->why - 1);
-	atomic_store_explicit(&p->state, place->state, memory_order_release);
+	fr_board_put_place(p, place->state, place->why);
 	FR_BOARD_ADD(b->slot->verdicts, 1);
 }
 

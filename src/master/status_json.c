@@ -240,14 +240,15 @@ static const struct fr_watch *serving(const struct fr_status *s)
 }
 
 /* Where the workers of w have a callable: the one word for all of them, or "mixed". */
-static const char *placement(const struct fr_watch *w, uint32_t place, const char **ret_why)
+static const char *placement(const struct fr_watch *w, uint32_t place, char ret_why[FR_BOARD_WHY])
 {
 	const char *word = NULL;
 
-	*ret_why = "";
+	*ret_why = '\0';
 	for (uint32_t i = 0; i < w->board.nworkers; i++) {
 		struct fr_board_place *p = &fr_board_places(&w->board, i)[place];
-		uint32_t state = atomic_load_explicit(&p->state, memory_order_acquire);
+		char why[FR_BOARD_WHY];
+		uint32_t state = fr_board_get_place(p, why);
 		const char *mine = places[state < 3 ? state : 0];
 
 		if (!FR_BOARD_GET(fr_board_slot(&w->board, i)->pid))
@@ -256,8 +257,8 @@ static const char *placement(const struct fr_watch *w, uint32_t place, const cha
 			word = mine;
 		else
 			word = "mixed";
-		if (p->why[0] && !p->why[FR_BOARD_WHY - 1])
-			*ret_why = p->why;
+		if (*why)
+			memcpy(ret_why, why, sizeof why);
 	}
 	return word ? word : places[0];
 }
@@ -266,7 +267,8 @@ static void routes(struct tree *t, cJSON *top)
 {
 	cJSON *list = add(t, top, "routes", cJSON_CreateArray());
 	const struct fr_watch *w = serving(t->s);
-	const char **where = calloc(t->s->nroutes, sizeof *where), *why;
+	const char **where = calloc(t->s->nroutes, sizeof *where);
+	char why[FR_BOARD_WHY];
 
 	if (!list || !where) {
 		t->failed = true;
@@ -277,7 +279,7 @@ static void routes(struct tree *t, cJSON *top)
 		where[w->map[r]] = w->place[r] == FR_STATUS_ASGI ? "asgi"
 		                   : w->place[r] == FR_STATUS_ASYNC
 		                           ? "async"
-		                           : placement(w, w->place[r], &why);
+		                           : placement(w, w->place[r], why);
 	for (size_t i = 0; i < t->s->nroutes; i++) {
 		const struct fr_status_route *r = &t->s->routes[i];
 		const struct fr_counts *c = &t->routes[i];
@@ -306,7 +308,8 @@ static void callables(struct tree *t, cJSON *top)
 
 	for (uint32_t p = 0; list && w && p < w->board.nplaces; p++) {
 		cJSON *o = add(t, list, NULL, cJSON_CreateObject());
-		const char *why, *state = placement(w, p, &why);
+		char why[FR_BOARD_WHY];
+		const char *state = placement(w, p, why);
 
 		if (!o)
 			break;
