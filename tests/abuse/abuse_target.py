@@ -18,8 +18,8 @@ from abuse_cases import BODY_LIMIT
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parents[1]
 FASTRAPID = Path(os.environ.get("FASTRAPID", TOP / "_build/venv/bin/fastrapid"))
-REPORTS = ("AddressSanitizer", "LeakSanitizer", "runtime error:", "Fatal Python error", "never retrieved")
-SANITIZED = "ASAN_OPTIONS" in os.environ
+REPORTS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:", "Fatal Python error", "never retrieved")
+SANITIZED = bool({"ASAN_OPTIONS", "TSAN_OPTIONS"} & os.environ.keys())
 
 
 def free_port() -> int:

@@ -17,7 +17,7 @@ from typing import Any
 
 TOP = Path(__file__).resolve().parents[2]
 FASTRAPID = Path(os.environ.get("FASTRAPID", TOP / "_build/venv/bin/fastrapid"))
-REPORTS = ("AddressSanitizer", "LeakSanitizer", "runtime error:", "Fatal Python error")
+REPORTS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:", "Fatal Python error")
 MARK = "FASTRAPID_TEST_ID"
 SPARE = "fastrapid-spare"
 HELLO = """
