@@ -193,7 +193,7 @@ class Clients:
                     self.counts[f"{kind}: closed while idle"] += 1
                 else:
                     self.failures.append([state["begin"], time.monotonic(), f"{kind}: {error!r}"])
-            except (Failed, OSError, EOFError, ValueError, asyncio.TimeoutError, asyncio.LimitOverrunError) as error:
+            except (TimeoutError, Failed, OSError, EOFError, ValueError, asyncio.LimitOverrunError) as error:
                 self.failures.append([state["begin"], time.monotonic(), f"{kind}: {error!r}"])
                 for connection in (state.pop(name, None) for name in ("kept", "own")):
                     if connection:
@@ -261,7 +261,9 @@ class Clients:
 
     async def slow_body(self, state):
         connection = await self.own(state)
-        case = self.random.choice([(post("/body", PIECE), 200, told(PIECE)), (chunked("/pieces", PIECE, 999), 200, told(PIECE))])
+        case = self.random.choice(
+            [(post("/body", PIECE), 200, told(PIECE)), (chunked("/pieces", PIECE, 999), 200, told(PIECE))]
+        )
         for at in range(0, len(case[0]), 1000):
             await connection.send(case[0][at : at + 1000])
             await asyncio.sleep(0.06)
@@ -302,7 +304,11 @@ class Clients:
     async def leave(self, state):
         """Goes after some bytes of a request, or of its answer."""
         rnd = self.random
-        data = b"".join(rnd.choice(ORDINARY)[0] for _ in range(rnd.choice((1, 1, 3)))) if rnd.random() < 0.8 else rnd.choice(LARGE)[0]
+        data = (
+            b"".join(rnd.choice(ORDINARY)[0] for _ in range(rnd.choice((1, 1, 3))))
+            if rnd.random() < 0.8
+            else rnd.choice(LARGE)[0]
+        )
         connection = await self.own(state)
         with contextlib.suppress(ConnectionError, asyncio.TimeoutError):
             await connection.send(data[: rnd.randrange(len(data) + 1)] if rnd.random() < 0.5 else data)
@@ -389,7 +395,9 @@ KINDS = {  # how many clients, seconds between visits
 async def client(kinds, port, timeouts):
     clients = Clients(port, kinds, timeouts)
     loops = [
-        asyncio.ensure_future(clients.loop(kind, pause)) for kind, (number, pause) in KINDS[kinds].items() for _ in range(number)
+        asyncio.ensure_future(clients.loop(kind, pause))
+        for kind, (number, pause) in KINDS[kinds].items()
+        for _ in range(number)
     ]
     words = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(words), sys.stdin)

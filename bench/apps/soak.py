@@ -5,20 +5,27 @@ import ctypes
 import gc
 import os
 import sys
-import tempfile
 import time
 import zlib
 
-from fastrapi import BackgroundTasks, Depends, FastrAPI, File, Request, Response, UploadFile, WebSocket, WebSocketDisconnect
-from fastrapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel
+
+from fastrapi import (
+    BackgroundTasks,
+    Depends,
+    FastrAPI,
+    File,
+    Request,
+    Response,
+    UploadFile,
+    WebSocket,
+    WebSocketDisconnect,
+)
+from fastrapi.responses import FileResponse, StreamingResponse
 
 PIECE = bytes(range(256)) * 64
 opened = {"async": 0, "def": 0, "stream": 0, "websocket": 0}
 closed = dict.fromkeys(opened, 0)
-file = tempfile.NamedTemporaryFile(prefix="soak.", suffix=".bin")
-file.write(PIECE * 20)
-file.flush()
 app = FastrAPI()
 
 
@@ -104,7 +111,7 @@ async def big(pieces: int = 20):
 
 @app.get("/file")
 async def whole_file():
-    return FileResponse(file.name)
+    return FileResponse(os.environ["SOAK_FILE"])
 
 
 @app.post("/body")
