@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,6 +195,16 @@ static int insert_path(const char *app_dir)
 	return rc;
 }
 
+/*
+ * Big bodies are mapped, and go back to the system when they end.  Left to itself, malloc takes
+ * the first one as a sign to keep the next ones, and in pieces, in each thread's arena.
+ */
+static void tame_malloc(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+	mallopt(M_TRIM_THRESHOLD, 2 << 20);
+}
+
 int fr_interp_start(const struct fr_interp_args *args, struct fr_diag *diag)
 {
 	char program[FR_INTERP_PATH];
@@ -203,6 +214,7 @@ int fr_interp_start(const struct fr_interp_args *args, struct fr_diag *diag)
 		rc = check_version(program, diag);
 	if (rc < 0)
 		return rc;
+	tame_malloc();
 	setenv("FASTRAPID_ROLE", args->role, 1);
 	if (PyImport_AppendInittab(MODULE, PyInit__fastrapid) < 0)
 		return fr_diag_set(diag, FR_ENOMEM, "python", "out of memory");
