@@ -256,12 +256,12 @@ APPS = {
     "no application": ("x = 1\n", ["app"]),
     "wants to end": ("import sys\nsys.exit('enough')\n", ["\"main:app\" can't be loaded (exit code"]),
     "exit": ("import os\nos._exit(7)\n", ['"main:app" can\'t be loaded (exit code 7)']),
-    "hang": ("import time\ntime.sleep(600)\n", ["was not loaded within timeouts.start (4 s)"]),
+    "hang": ("import time\ntime.sleep(600)\n", ["was not loaded within timeouts.start (8 s)"]),
     "lifespan": (LIFESPAN.replace("BODY", "raise RuntimeError('no database')"), ["RuntimeError: no database"]),
     "death": (LIFESPAN.replace("BODY", "import os; os.kill(os.getpid(), 9)"), ["was ended by signal 9 (Killed)"]),
     "never ready": (
         LIFESPAN.replace("BODY", "import asyncio; await asyncio.sleep(600)"),
-        ["was not ready within timeouts.start (4 s)"],
+        ["was not ready within timeouts.start (8 s)"],
     ),
 }
 
@@ -269,9 +269,11 @@ APPS = {
 @pytest.mark.parametrize("kind", APPS)
 def test_a_broken_application_replaces_nothing(daemon: Start, tmp_path: Path, kind: str) -> None:
     source, messages = APPS[kind]
-    server = daemon(HELLO, {**CONTROL, "timeouts": {"start": 4, "drain": 1}}, errors=True)
+    server = daemon(HELLO, {**CONTROL, "timeouts": {"drain": 1}}, errors=True)
     before = server.workers()
     (tmp_path / "main.py").write_text(source)
+    if "timeouts.start" in messages[0]:  # the others have the time that a busy machine needs
+        configure(server, timeouts={"start": 8, "drain": 1})
     with Load(server.port, 2, 2) as load:
         done = command(server, "reload")
     assert not load.failures, load.failures[:5]
@@ -282,6 +284,7 @@ def test_a_broken_application_replaces_nothing(daemon: Start, tmp_path: Path, ki
     assert "reload failed, generation 1 serves on: " in server.log
     wait(lambda: server.workers() == before, f"workers: {before}, {server.workers()}")
     (tmp_path / "main.py").write_text(version(2))
+    configure(server, timeouts={"drain": 1})
     assert command(server, "reload").returncode == 0
     assert server.json("/") == 2
     settled(server, 2)

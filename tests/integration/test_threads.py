@@ -99,9 +99,7 @@ async def state():
 """
 HOST = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 TEXT = json.dumps({"text": "t" * 40000}).encode()
-FORM = (
-    b'--B\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n' + b"z" * 50000 + b"\r\n--B--\r\n"
-)
+FORM = b'--B\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n' + b"z" * 50000 + b"\r\n--B--\r\n"
 
 
 def post(path: bytes, body: bytes, kind: bytes) -> bytes:
@@ -158,7 +156,9 @@ class Client(threading.Thread):
 
     def leave(self, connection: socket.socket, request: bytes) -> None:
         connection.settimeout(self.random.choice((0.001, 0.01)))
-        connection.sendall(request[: self.random.randrange(len(request) + 1)] if self.random.random() < 0.5 else request)
+        connection.sendall(
+            request[: self.random.randrange(len(request) + 1)] if self.random.random() < 0.5 else request
+        )
         connection.recv(self.random.choice((1, 500)))
         if self.random.random() < 0.5:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
