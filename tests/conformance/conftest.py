@@ -37,6 +37,13 @@ class Prepared:
         return done.stdout
 
 
+@pytest.fixture(autouse=True)
+def interpreters_may_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a sanitizer: what Python and other packages leave at the end of a script counts as a leak."""
+    if "ASAN_OPTIONS" in os.environ:
+        monkeypatch.setenv("ASAN_OPTIONS", os.environ["ASAN_OPTIONS"] + ":detect_leaks=0")
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     folder = BUILD / "obj/conformance"
