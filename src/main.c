@@ -1,9 +1,21 @@
 /* The daemon: brings the master, which knows no Python, and the workers together. */
 #include "config.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "http/parse.h"
 #include "master/heritage.h"
 #include "workers/entry.h"
+
+/* A descriptor below 3 that is closed would be the next thing that is opened, and be printed to. */
+static void fill_standard_fds(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
+			_exit(1);
+}
 
 int main(int argc, char **argv)
 {
@@ -15,5 +27,6 @@ int main(int argc, char **argv)
 		.llhttp_version = fr_parse_llhttp_version(),
 	};
 
+	fill_standard_fds();
 	return fr_master_main(argc, argv, &entries);
 }

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -22,6 +21,7 @@
 #include "workers/loop.h"
 #include "workers/mismatch.h"
 #include "workers/place.h"
+#include "workers/process.h"
 #include "workers/program.h"
 #include "workers/selector.h"
 #include "workers/socket.h"
@@ -31,7 +31,6 @@ enum { EXIT_GOOD = 0, EXIT_APP = 1, EXIT_PYTHON = 2 };
 
 #define IDLE_GRACE 0.2 /* idle connections stay that long when the server ends */
 #define ORPHAN_DRAIN 0.8 /* the master died: what is left of a drain */
-#define ORPHAN_TIME 1800 /* ms from the master's death to ours, whatever runs */
 #define CANCEL_TIME 1.0 /* for cancelled requests to come to their end */
 #define WATCH_EVERY 0.02
 #define FINALIZE_TIME 3 /* seconds for the interpreter's own end */
@@ -248,7 +247,7 @@ static void on_master(struct ev_loop *loop, ev_io *io, int revents)
 	const struct fr_config *config = ((struct worker *)io->data)->heritage->config;
 	struct worker *w = io->data;
 	char order = 0;
-	ssize_t n = recv(io->fd, &order, 1, MSG_DONTWAIT);
+	ssize_t n = fr_process_order(w->heritage, &order);
 
 	(void)revents;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -270,33 +269,6 @@ static void on_master(struct ev_loop *loop, ev_io *io, int revents)
 }
 
 /* ---- the start ---- */
-
-/* The master has died.  The loop learns of it by itself, if it runs; if it doesn't, the kernel ends us. */
-static void on_orphan(int signo)
-{
-	static const struct itimerval limit = {
-		.it_value = { .tv_sec = ORPHAN_TIME / 1000, .tv_usec = ORPHAN_TIME % 1000 * 1000 }
-	};
-
-	(void)signo;
-	signal(SIGALRM, SIG_DFL);
-	setitimer(ITIMER_REAL, &limit, NULL); /* NOLINT(bugprone-signal-handler): a system call */
-}
-
-/* What the fork left of the master's ways with signals. */
-static void reset_signals(void)
-{
-	static const int defaults[] = { SIGTERM, SIGINT, SIGQUIT, SIGCHLD, SIGUSR1, SIGUSR2 };
-	sigset_t none;
-
-	for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
-		signal(defaults[i], SIG_DFL);
-	signal(SIGPIPE, SIG_IGN); /* as Python expects */
-	signal(SIGHUP, SIG_IGN); /* the master's, who may be reached together with us */
-	signal(FR_ORPHAN_SIGNAL, on_orphan);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
 
 static void start_watchers(struct worker *w)
 {
@@ -585,7 +557,7 @@ int fr_worker_main(const struct fr_heritage *heritage)
 	struct fr_diag diag = { 0 };
 	int code;
 
-	reset_signals();
+	fr_process_signals();
 	if (own.spare)
 		fr_spare_look(&before);
 	take_slot(&w, &own);
@@ -602,6 +574,8 @@ int fr_worker_main(const struct fr_heritage *heritage)
 	if (fr_loop_init(&w.loop) < 0)
 		return fail_python(&w);
 	start_watchers(&w);
+	if (fr_process_watch_forks(&own) < 0)
+		return fail_python(&w);
 	if (w.board.slot)
 		fr_wboard_start(&w.board, w.loop.ev, w.program);
 	if (serve(&w) < 0) {
@@ -614,5 +588,7 @@ int fr_worker_main(const struct fr_heritage *heritage)
 	}
 	end(&w);
 	Py_FinalizeEx();
+	if (w.orphan)
+		fr_process_end_group();
 	return code;
 }

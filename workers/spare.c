@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "workers/process.h"
 
 #define WHY_MAX 160
 #define THREAD_LOOKS 20 /* at threads that may be about to end */
@@ -281,7 +282,12 @@ int fr_spare_wait(struct fr_heritage *h, const struct fr_spare_fds *before)
 		int fd, forked;
 
 		Py_BEGIN_ALLOW_THREADS fd = next_order(h->master_fd, &order);
-		Py_END_ALLOW_THREADS forked = *why ? 1 : fork_worker(h, &order);
+		Py_END_ALLOW_THREADS if (order.worker == FR_SPARE_REOPEN)
+		{
+			fr_process_take_log(h, fd);
+			continue;
+		}
+		forked = *why ? 1 : fork_worker(h, &order);
 		if (forked > 0) {
 			take_over(h, &order, fd);
 			return 0;

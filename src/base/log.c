@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -83,21 +85,69 @@ static void add_escaped(struct line *l, const char *text, size_t len, int multil
 	}
 }
 
-static void emit(enum fr_level level, const char *text, size_t len, const char *fmt, va_list args)
+/* Lines that could not be written, and whether the last thing that was is the beginning of one. */
+static atomic_uint lost;
+static atomic_bool torn;
+
+/* The time, the level, the process. */
+static void add_stamp(struct line *l, enum fr_level level)
 {
 	static const char *const names[] = { "debug", "info", "warning", "error" };
-	char buf[LINE_MAX_BYTES], message[4096], stamp[64];
-	struct line l = { buf, 0, sizeof buf - 1 };
 	struct timespec now;
+	char stamp[64];
 	struct tm tm;
-	ssize_t n;
+	size_t n;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
-	n = (ssize_t)strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(stamp + n, sizeof stamp - (size_t)n, ".%03ldZ %s [%d] ", now.tv_nsec / 1000000,
+	n = strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(stamp + n, sizeof stamp - n, ".%03ldZ %s [%d] ", now.tv_nsec / 1000000,
 	         names[level], (int)getpid());
-	add(&l, stamp, strlen(stamp));
+	add(l, stamp, strlen(stamp));
+}
+
+/* Before the first line for which there is room again: what is missing, on a line of its own. */
+static void add_lost(struct line *l, unsigned n)
+{
+	char text[80];
+
+	if (atomic_load(&torn))
+		add(l, "\n", 1);
+	if (!n)
+		return;
+	add_stamp(l, FR_WARNING);
+	snprintf(text, sizeof text,
+	         n == 1 ? "%u line was lost: it could not be written\n"
+	                : "%u lines were lost: they could not be written\n",
+	         n);
+	add(l, text, strlen(text));
+}
+
+/* One write a line, so that lines of several processes don't mix. */
+static void put(const struct line *l, unsigned told)
+{
+	ssize_t n;
+
+	do
+		n = write(sink.fd, l->p, l->len);
+	while (n < 0 && errno == EINTR);
+	if (n == (ssize_t)l->len) {
+		atomic_store(&torn, false);
+		return;
+	}
+	if (n > 0)
+		atomic_store(&torn, true);
+	atomic_fetch_add(&lost, told + 1);
+}
+
+static void emit(enum fr_level level, const char *text, size_t len, const char *fmt, va_list args)
+{
+	unsigned told = atomic_exchange(&lost, 0);
+	char buf[LINE_MAX_BYTES], message[4096];
+	struct line l = { buf, 0, sizeof buf - 1 };
+
+	add_lost(&l, told);
+	add_stamp(&l, level);
 	vsnprintf(message, sizeof message, fmt, args);
 	add_escaped(&l, message, strlen(message), 0);
 	if (len) {
@@ -107,9 +157,7 @@ static void emit(enum fr_level level, const char *text, size_t len, const char *
 		add_escaped(&l, text, len, 1);
 	}
 	buf[l.len++] = '\n';
-	do /* one write a line, so that lines of several processes don't mix */
-		n = write(sink.fd, buf, l.len);
-	while (n < 0 && errno == EINTR);
+	put(&l, told);
 }
 
 void fr_log(enum fr_level level, const char *fmt, ...)

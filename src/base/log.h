@@ -5,7 +5,8 @@
  * ASCII and valid UTF-8 are written as \xNN, so that nothing a peer sends can
  * forge a line; text given to fr_log_text keeps its newlines (tracebacks),
  * each further line indented.  A write that fails is dropped: a full disk
- * must not stop the server.  Any thread.
+ * must not stop the server; the first line that can be written again comes
+ * after one that says how many this process has lost.  Any thread.
  */
 #ifndef FR_BASE_LOG_H
 #define FR_BASE_LOG_H

@@ -13,7 +13,7 @@
 
 static void master_signals(sigset_t *set)
 {
-	static const int list[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD };
+	static const int list[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD, SIGUSR1, SIGUSR2 };
 
 	sigemptyset(set);
 	for (size_t i = 0; i < sizeof list / sizeof *list; i++)

@@ -392,6 +392,17 @@ int fr_config_option(struct fr_config *config, const char *key, const char *text
 	return 0;
 }
 
+int fr_config_default_control(struct fr_config *config, struct fr_diag *diag)
+{
+	if (!config->control && config->pid_file &&
+	    strlen(config->pid_file) + 5 < sizeof((struct sockaddr_un *)0)->sun_path &&
+	    asprintf(&config->control, "%s.sock", config->pid_file) < 0) {
+		config->control = NULL;
+		return fr_diag_set(diag, FR_ENOMEM, "control", "out of memory");
+	}
+	return 0;
+}
+
 int fr_config_finish(struct fr_config *config, struct fr_diag *diag)
 {
 	const char *clash;
@@ -407,12 +418,8 @@ int fr_config_finish(struct fr_config *config, struct fr_diag *diag)
 	if ((clash = status_clash(config)))
 		return fr_diag_set(diag, FR_EINVAL, config->file, STATUS_CLASH,
 		                   config->status.listen, clash);
-	if (!config->control && config->pid_file &&
-	    strlen(config->pid_file) + 5 < sizeof((struct sockaddr_un *)0)->sun_path &&
-	    asprintf(&config->control, "%s.sock", config->pid_file) < 0) {
-		config->control = NULL;
-		return fr_diag_set(diag, FR_ENOMEM, "control", "out of memory");
-	}
+	if ((err = fr_config_default_control(config, diag)) < 0)
+		return err;
 	if (!config->workers) {
 		const struct fr_conf_key *key = fr_conf_key_find("workers");
 

@@ -93,7 +93,7 @@ const struct fr_conf_key fr_conf_keys[] = {
 	{ "log.level", FR_CONF_CHOICE, AT(log.level), "info", 0, 0, level_choices,
 	  "The least important events that are logged." },
 	{ "log.file", FR_CONF_FILE, AT(log.file), NULL, 0, 0, NULL,
-	  "The file that the log is appended to; workers' standard error goes there too. "
+	  "The file that the log is appended to; workers' standard error goes there too, as it is. SIGUSR1 opens it anew. "
 	  "Default: standard error." },
 	{ "pid_file", FR_CONF_FILE, AT(pid_file), NULL, 0, 0, NULL,
 	  "A file for the master's process id: written when all workers are ready, removed at the "

@@ -23,6 +23,15 @@ int fr_config_option(struct fr_config *config, const char *key, const char *text
 /* Forgets the addresses read so far: those of the command line replace them. */
 void fr_config_clear_listen(struct fr_config *config);
 
+/*
+ * Takes control and pid_file, where they are not set, from a file with errors
+ * in it, as far as they can be made out: to ask the server that still runs.
+ */
+void fr_config_find(struct fr_config *config, const char *file);
+
+/* The path of the control socket, if it is not set: that of the pid file and ".sock". */
+int fr_config_default_control(struct fr_config *config, struct fr_diag *diag) FR_MUST_CHECK;
+
 /* Fills in what depends on the rest or on the machine: app_dir, listen, workers. */
 int fr_config_finish(struct fr_config *config, struct fr_diag *diag) FR_MUST_CHECK;
 

@@ -1,6 +1,7 @@
 #include "master/control.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 
 #define ASK_TIME 5.0 /* for a client to say what it wants */
 #define PAUSE 1.0
+#define HEARD_TIME 5000 /* ms for a master to say that it has heard, busy as it may be */
 #define MAX_ANSWER (128u << 10)
 
 static void forget(struct fr_control_client *client)
@@ -87,6 +89,7 @@ static void on_said(struct ev_loop *loop, ev_io *io, int revents)
 	*end = 0;
 	client->asked = true;
 	ev_timer_stop(loop, &client->limit);
+	send(io->fd, ".", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	client->control->on_command(client->control->data, client, client->word);
 }
 
@@ -116,6 +119,11 @@ static void on_client(struct ev_loop *loop, ev_io *io, int revents)
 	}
 	client = control->nclients < FR_CONTROL_CLIENTS ? calloc(1, sizeof *client) : NULL;
 	if (!client) {
+		static const char words[] =
+			"1too many clients are connected to the control socket: try again in "
+			"some seconds\n";
+
+		send(fd, words, sizeof words - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 		close(fd);
 		return;
 	}
@@ -144,17 +152,22 @@ int fr_control_open(struct fr_control *control, struct ev_loop *loop, const char
 {
 	int err;
 
+	struct fr_listener opened;
+
 	*control = (struct fr_control){
 		.loop = loop, .fd = -1, .on_command = on_command, .data = data
 	};
 	control->path = strdup(path);
 	if (!control->path)
 		return fr_diag_set(diag, FR_ENOMEM, path, "out of memory");
-	if ((err = fr_unix_open(path, 0600, path, &control->fd, diag)) < 0) {
+	if ((err = fr_unix_open(path, 0600, path, &opened, diag)) < 0) {
 		free(control->path);
 		control->path = NULL;
 		return err;
 	}
+	control->fd = opened.fd;
+	control->dev = opened.dev;
+	control->ino = opened.ino;
 	listen_on(control);
 	return 0;
 }
@@ -165,7 +178,7 @@ static void stop_listening(struct fr_control *control)
 		return;
 	ev_io_stop(control->loop, &control->io);
 	ev_timer_stop(control->loop, &control->pause);
-	unlink(control->path);
+	fr_unix_remove(control->path, control->dev, control->ino);
 	close(control->fd);
 	free(control->path);
 	control->path = NULL;
@@ -185,6 +198,8 @@ void fr_control_move(struct fr_control *to, struct fr_control *from)
 	to->data = from->data;
 	to->path = from->path;
 	to->fd = from->fd;
+	to->dev = from->dev;
+	to->ino = from->ino;
 	from->path = NULL;
 	from->fd = -1;
 	listen_on(to);
@@ -198,36 +213,77 @@ void fr_control_close(struct fr_control *control)
 
 /* ---- the client's side ---- */
 
-static int ask(int fd, const char *word, int *ret_code, struct fr_diag *diag)
+/* FR_ETIMEOUT: the master is there, and says nothing. */
+static int wait_heard(int fd, struct fr_diag *diag)
 {
-	bool stop = !strcmp(word, "stop"), first = true;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct ucred peer = { 0 };
+	socklen_t len = sizeof peer;
+	int n;
+
+	do
+		n = poll(&p, 1, HEARD_TIME);
+	while (n < 0 && errno == EINTR);
+	if (n != 0)
+		return 0;
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+	return fr_diag_set(
+		diag, FR_ETIMEOUT, "control",
+		"the master (process %d) has not answered within %d s: it may be stopped "
+		"(SIGSTOP), or hang",
+		(int)peer.pid, HEARD_TIME / 1000);
+}
+
+/*
+ * Prints the answer as it comes.  Its first byte, after that which says
+ * "heard", is the outcome.  FR_EPIPE: there is none.
+ */
+static int take_answer(int fd, int *ret_code)
+{
+	bool answered = false;
 	FILE *out = stderr;
 	char buf[4096];
 	ssize_t n;
 
-	if (dprintf(fd, "%s\n", word) < 0)
-		return fr_diag_errno(diag, errno, "control", "can't ask the master");
-	for (;;) {
-		const char *text = buf;
+	while ((n = read(fd, buf, sizeof buf)) != 0) {
+		const char *text = buf, *end = buf + (n > 0 ? n : 0);
 
-		n = read(fd, buf, sizeof buf);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
+		if (n < 0)
 			break;
-		if (first) {
-			*ret_code = buf[0] == '0' ? 0 : 1;
-			out = *ret_code ? stderr : stdout;
+		while (!answered && text < end) {
+			if (!strchr(".01", *text) || !*text)
+				return FR_ECORRUPT;
+			if (*text != '.') {
+				answered = true;
+				*ret_code = *text == '0' ? 0 : 1;
+				out = *ret_code ? stderr : stdout;
+			}
 			text++;
-			n--;
-			first = false;
 		}
-		fwrite(text, 1, (size_t)n, out);
+		fwrite(text, 1, (size_t)(end - text), out);
 	}
-	if (first && !stop)
+	return answered ? 0 : FR_EPIPE;
+}
+
+static int ask(int fd, const char *word, int *ret_code, struct fr_diag *diag)
+{
+	char line[FR_CONTROL_WORD];
+	int len = snprintf(line, sizeof line, "%s\n", word), err;
+
+	/* One that has turned us away has said why. */
+	if (send(fd, line, (size_t)len, MSG_NOSIGNAL) < 0 && errno != EPIPE)
+		return fr_diag_errno(diag, errno, "control", "can't ask the master");
+	if ((err = wait_heard(fd, diag)) < 0)
+		return err;
+	if ((err = take_answer(fd, ret_code)) == FR_ECORRUPT)
+		return fr_diag_set(diag, FR_ECORRUPT, "control", "this is no control socket");
+	if (err == 0)
+		return 0;
+	if (strcmp(word, "stop"))
 		return fr_diag_set(diag, FR_EPIPE, "control", "the master ended without an answer");
-	if (first)
-		*ret_code = 0; /* its end is what was asked for */
+	*ret_code = 0; /* its end is what was asked for */
 	return 0;
 }
 

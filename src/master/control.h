@@ -1,7 +1,8 @@
 /*
  * The control socket: how `fastrapid -s COMMAND` talks to a running master.
  *
- * A Unix socket of mode 0600.  A client sends one word and a newline; the
+ * A Unix socket of mode 0600.  A client sends one word and a newline, and gets
+ * "." at once: it was heard.  The
  * answer is "0" (done) or "1" (failed), then text to be printed, then the end.
  * An answer may come late: that of a reload when its outcome is known, that of
  * a stop at the very end.  The server's side runs on the master's loop and
@@ -12,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include <ev.h>
 
@@ -40,6 +42,8 @@ struct fr_control {
 	struct ev_loop *loop;
 	char *path; /* NULL: not open */
 	int fd;
+	dev_t dev; /* which file path is */
+	ino_t ino;
 	ev_io io;
 	ev_timer pause; /* descriptors have run out */
 	struct fr_control_client *clients;
@@ -63,9 +67,17 @@ void fr_control_close(struct fr_control *control);
 
 /*
  * The client's side: sends word, prints the answer, returns the exit code.
- * FR_ENOENT: nobody listens there.
+ * FR_ENOENT: nobody listens there.  FR_ETIMEOUT: somebody does, and doesn't
+ * hear.  FR_ECORRUPT: it is no control socket.
  */
 int fr_control_ask(const char *path, const char *word, int *ret_code,
                    struct fr_diag *diag) FR_MUST_CHECK;
+
+/*
+ * A socket that a process listens on, and that by its file's mode may be a
+ * control socket; the next one if skip were none.  NULL: it has no more.
+ * free() it.
+ */
+char *fr_control_find(pid_t pid, unsigned skip);
 
 #endif

@@ -125,10 +125,7 @@ static bool is_child(const struct fr_crew *crew, pid_t pid)
 {
 	siginfo_t info;
 
-	for (unsigned i = 0; i < crew->count; i++)
-		if (crew->members[i].pid == pid)
-			return false;
-	return pid > 0 && pid != crew->spare.pid &&
+	return pid > 0 && !fr_crew_has(crew, pid) &&
 	       waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
@@ -182,6 +179,20 @@ static void order(struct fr_member *m, enum fr_order what)
 	/* One that can't be told what to do is of no use; how it ends is told when it is reaped. */
 	if (n < 0 && m->pid)
 		tell(m, SIGTERM);
+}
+
+void fr_crew_reopen_log(struct fr_crew *crew)
+{
+	for (unsigned i = 0; i < crew->count; i++) {
+		const struct fr_member *m = &crew->members[i];
+
+		if (m->pid && m->report_fd >= 0 &&
+		    fr_spawn_send_fd(m->report_fd, &(char){ FR_ORDER_REOPEN }, 1,
+		                     crew->heritage.log_fd) < 0)
+			fr_log(FR_WARNING, "worker %u (pid %d) can't be given the log: %s",
+			       m->number, (int)m->pid, strerror(errno));
+	}
+	fr_spare_reopen_log(&crew->spare);
 }
 
 void fr_crew_accept(struct fr_crew *crew)
@@ -396,30 +407,30 @@ static void on_timer(struct ev_loop *loop, ev_timer *watcher, int revents)
 	}
 }
 
-/* How many processes the kernel has killed since it runs, for want of memory. */
-static uint64_t count_oom_kills(void)
+/* Whether the kernel has killed for want of memory since this was asked last, in words. */
+static const char *oom_killed(struct fr_crew *crew)
 {
-	FILE *f = fopen("/proc/vmstat", "re");
-	unsigned long long count = 0;
-	char line[128];
+	struct fr_oom now = fr_oom_look("/proc", "/sys/fs/cgroup"), before = crew->oom;
 
-	while (f && fgets(line, sizeof line, f))
-		if (sscanf(line, "oom_kill %llu", &count) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return count;
+	if (!now.kills) /* perhaps it can't be read now */
+		return "";
+	crew->oom = now;
+	if (now.own != before.own || now.kills <= before.kills)
+		return "";
+	return now.own ? ": out of memory"
+	               : "; the kernel has lately killed somebody for want of memory";
 }
 
 /* How a worker ended, in words. */
 static void describe_end(const struct fr_member *m, int status, char *out, size_t size)
 {
+	const char *memory = oom_killed(m->crew);
+
 	if (m->late)
 		snprintf(out, size, "was not ready within timeouts.start (%.10g s)",
 		         m->crew->heritage.config->timeouts.start);
-	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
-	         count_oom_kills() > m->crew->oom_kills)
-		snprintf(out, size, "was ended by signal 9 (Killed): the system was out of memory");
+	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		snprintf(out, size, "was ended by signal 9 (Killed)%s", memory);
 	else if (WIFSIGNALED(status))
 		snprintf(out, size, "was ended by signal %d (%s)%s", WTERMSIG(status),
 		         strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "");
@@ -463,6 +474,14 @@ static void end_if_empty(struct fr_crew *crew)
 		all_gone(crew);
 }
 
+bool fr_crew_has(const struct fr_crew *crew, pid_t pid)
+{
+	for (unsigned i = 0; crew->members && i < crew->count; i++)
+		if (crew->members[i].pid == pid)
+			return true;
+	return crew->members && crew->spare.pid == pid;
+}
+
 bool fr_crew_reaped(struct fr_crew *crew, pid_t pid, int status)
 {
 	struct fr_member *m = NULL;
@@ -485,8 +504,6 @@ bool fr_crew_reaped(struct fr_crew *crew, pid_t pid, int status)
 	if (crew->events.on_ended)
 		crew->events.on_ended(crew->events.data, m->number, pid, how,
 		                      crew->state == FR_CREW_READY);
-	if (count_oom_kills() > crew->oom_kills) /* 0: it can't be read now */
-		crew->oom_kills = count_oom_kills();
 	if (crew->state == FR_CREW_STARTING)
 		fail(crew, NULL, "worker %u %s before it was ready", m->number, how);
 	else if (crew->state == FR_CREW_READY)
@@ -510,7 +527,7 @@ int fr_crew_start(struct fr_crew *crew, struct ev_loop *loop, const struct fr_en
 		                  .heritage = *heritage,
 		                  .events = events,
 		                  .count = count,
-		                  .oom_kills = count_oom_kills() };
+		                  .oom = fr_oom_look("/proc", "/sys/fs/cgroup") };
 	crew->members = calloc(count, sizeof *crew->members);
 	if (!crew->members)
 		return fr_diag_set(diag, FR_ENOMEM, "crew", "out of memory");

@@ -19,6 +19,7 @@
 
 #include "base/err.h"
 #include "master/heritage.h"
+#include "master/oom.h"
 #include "master/spare.h"
 
 enum fr_crew_state {
@@ -72,7 +73,7 @@ struct fr_crew {
 	struct fr_diag diag; /* and ours */
 	ev_timer deadline; /* of stopping */
 	unsigned long restarts;
-	uint64_t oom_kills; /* the kernel's count, when it was looked at last */
+	struct fr_oom oom; /* as it was looked at last */
 };
 
 /* Forks all workers.  heritage's worker and master_fd are ignored. */
@@ -88,6 +89,12 @@ void fr_crew_retire(struct fr_crew *crew);
 
 /* Cancels what a retiring crew, or one that failed, still does.  on_gone follows soon. */
 void fr_crew_hasten(struct fr_crew *crew);
+
+/* All of its processes get their own copy of heritage's log_fd again: the master has put another file there. */
+void fr_crew_reopen_log(struct fr_crew *crew);
+
+/* Whether it is one of the workers, or the spare. */
+bool fr_crew_has(const struct fr_crew *crew, pid_t pid);
 
 /* A child has ended.  Returns whether it was of this crew. */
 bool fr_crew_reaped(struct fr_crew *crew, pid_t pid, int status);

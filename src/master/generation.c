@@ -171,6 +171,22 @@ int fr_generation_start(struct fr_generation *g, const struct fr_generation *fro
 	return err;
 }
 
+int fr_generation_reopen_log(struct fr_generation *g, struct fr_diag *diag)
+{
+	int fd = -1, err;
+
+	if (!g->config.log.file || g->log_fd < 0)
+		return 0;
+	if ((err = open_log(&g->config, &fd, diag)) < 0)
+		return err;
+	if (dup3(fd, g->log_fd, O_CLOEXEC) < 0)
+		err = fr_diag_errno(diag, errno, g->config.log.file, "can't change the log");
+	close(fd);
+	if (err == 0 && g->crewed)
+		fr_crew_reopen_log(&g->crew);
+	return err;
+}
+
 void fr_generation_stop(struct fr_generation *g, bool graceful)
 {
 	struct fr_diag why;

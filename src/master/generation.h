@@ -70,6 +70,9 @@ struct fr_generation *fr_generation_new(struct ev_loop *loop, const struct fr_en
 int fr_generation_start(struct fr_generation *g, const struct fr_generation *from,
                         struct fr_diag *diag) FR_MUST_CHECK;
 
+/* Opens log.file anew, which may have been renamed, for the master and for its processes. */
+int fr_generation_reopen_log(struct fr_generation *g, struct fr_diag *diag) FR_MUST_CHECK;
+
 /* Ends what runs; on_gone follows, perhaps at once. */
 void fr_generation_stop(struct fr_generation *g, bool graceful);
 

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "master/config.h"
 
@@ -20,6 +21,8 @@
 struct fr_listener {
 	int fd;
 	char *name; /* as configured */
+	dev_t dev; /* the socket file that is ours, while it is there; 0: none */
+	ino_t ino;
 };
 
 struct fr_board;
@@ -71,6 +74,7 @@ enum fr_order {
 	FR_ORDER_ACCEPT = 'A',
 	FR_ORDER_RETIRE = 'R',
 	FR_ORDER_HASTEN = 'H', /* to one that retires: cancels what still runs, and ends */
+	FR_ORDER_REOPEN = 'L', /* comes with a descriptor: that of the log, opened anew */
 };
 
 /*
@@ -83,6 +87,9 @@ enum fr_order {
 struct fr_spare_order {
 	uint32_t worker;
 };
+
+/* No worker: the descriptor is that of the log, opened anew. */
+#define FR_SPARE_REOPEN UINT32_MAX
 
 struct fr_spare_forked {
 	uint32_t worker;
@@ -106,7 +113,8 @@ struct fr_spare_forked {
  * descriptors than those named here.  SIGTERM there means:
  * stop accepting, finish the requests within timeouts.drain, run lifespan
  * shutdown, exit 0.  A second SIGTERM more than FR_SIGNALS_ARE_ONE later, or
- * SIGQUIT: at once.  SIGINT and SIGHUP, which people send to all of a server's processes: nothing.
+ * SIGQUIT: at once.  SIGINT, SIGHUP, SIGUSR1 and SIGUSR2, which people send to
+ * all of a server's processes: nothing.
  */
 typedef int fr_worker_main_fn(const struct fr_heritage *heritage);
 

@@ -146,7 +146,7 @@ bool fr_listen_same(const char *a, const char *b)
 	return same;
 }
 
-static int add(struct fr_listeners *l, int fd, const char *name)
+static int add(struct fr_listeners *l, const struct fr_listener *one, const char *name)
 {
 	struct fr_listener *list = reallocarray(l->list, l->count + 1, sizeof *list);
 	char *copy = strdup(name);
@@ -157,7 +157,8 @@ static int add(struct fr_listeners *l, int fd, const char *name)
 		free(copy);
 		return FR_ENOMEM;
 	}
-	list[l->count++] = (struct fr_listener){ .fd = fd, .name = copy };
+	list[l->count] = *one;
+	list[l->count++].name = copy;
 	return 0;
 }
 
@@ -187,9 +188,11 @@ static int remove_stale(const struct sockaddr_un *sun, const char *name, struct 
 	return err;
 }
 
-int fr_unix_open(const char *path, mode_t mode, const char *name, int *ret_fd, struct fr_diag *diag)
+int fr_unix_open(const char *path, mode_t mode, const char *name, struct fr_listener *ret,
+                 struct fr_diag *diag)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct stat st;
 	int fd, err;
 
 	snprintf(sun.sun_path, sizeof sun.sun_path, "%s", path);
@@ -204,27 +207,37 @@ int fr_unix_open(const char *path, mode_t mode, const char *name, int *ret_fd, s
 		return err;
 	}
 	/* Nobody can connect before listen(): the mode is in force by then. */
-	if (chmod(sun.sun_path, mode) < 0 || listen(fd, BACKLOG) < 0) {
+	if (chmod(sun.sun_path, mode) < 0 || lstat(sun.sun_path, &st) < 0 ||
+	    listen(fd, BACKLOG) < 0) {
 		err = fr_diag_errno(diag, errno, name, "can't listen");
 		close(fd);
 		unlink(sun.sun_path);
 		return err;
 	}
-	*ret_fd = fd;
+	*ret = (struct fr_listener){ .fd = fd, .dev = st.st_dev, .ino = st.st_ino };
 	return 0;
+}
+
+void fr_unix_remove(const char *path, dev_t dev, ino_t ino)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && st.st_dev == dev && st.st_ino == ino)
+		unlink(path);
 }
 
 static int open_unix(const char *name, struct fr_listeners *l, struct fr_diag *diag)
 {
 	mode_t mask = umask(0);
-	int fd = -1, err;
+	struct fr_listener one;
+	int err;
 
 	umask(mask);
-	if ((err = fr_unix_open(name + 5, 0666 & ~mask, name, &fd, diag)) < 0)
+	if ((err = fr_unix_open(name + 5, 0666 & ~mask, name, &one, diag)) < 0)
 		return err;
-	if ((err = add(l, fd, name)) < 0) {
+	if ((err = add(l, &one, name)) < 0) {
 		fr_diag_set(diag, err, name, "out of memory");
-		close(fd);
+		close(one.fd);
 		unlink(name + 5);
 	}
 	return err;
@@ -235,12 +248,13 @@ static int open_unix(const char *name, struct fr_listeners *l, struct fr_diag *d
 /* A second descriptor of the same socket: nothing that waits in its queue is lost. */
 static int share(const struct fr_listener *known, const char *name, struct fr_listeners *l)
 {
-	int fd = fcntl(known->fd, F_DUPFD_CLOEXEC, 3);
+	struct fr_listener one = *known;
 
-	if (fd < 0)
+	one.fd = fcntl(known->fd, F_DUPFD_CLOEXEC, 3);
+	if (one.fd < 0)
 		return errno;
-	if (add(l, fd, name) < 0) {
-		close(fd);
+	if (add(l, &one, name) < 0) {
+		close(one.fd);
 		return ENOMEM;
 	}
 	return 0;
@@ -300,7 +314,7 @@ static int open_one(const struct addrinfo *ai, const char *name, const struct fr
 	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) < 0) ||
 	    bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
 		err = errno;
-	else if (add(l, fd, name) < 0)
+	else if (add(l, &(struct fr_listener){ .fd = fd }, name) < 0)
 		err = ENOMEM;
 	if (err)
 		close(fd);
@@ -385,7 +399,7 @@ void fr_listeners_close(struct fr_listeners *l, const struct fr_listeners *keep)
 	for (size_t i = 0; i < l->count; i++) {
 		/* Removed first, so that no client finds a socket that nobody will serve. */
 		if (!strncmp(l->list[i].name, "unix:", 5) && !has_name(keep, l->list[i].name))
-			unlink(l->list[i].name + 5);
+			fr_unix_remove(l->list[i].name + 5, l->list[i].dev, l->list[i].ino);
 		close(l->list[i].fd);
 		free(l->list[i].name);
 	}

@@ -47,8 +47,11 @@ void fr_listener_address(const struct fr_listener *listener, char *out, size_t s
 /* Closes the master's copies and removes the socket files that keep (may be NULL) lacks; workers' copies live on. */
 void fr_listeners_close(struct fr_listeners *listeners, const struct fr_listeners *keep);
 
-/* A listening Unix socket of that mode; a stale file is removed first.  name is for messages. */
-int fr_unix_open(const char *path, mode_t mode, const char *name, int *ret_fd,
+/* Removes the socket file at path if it is still that one: another server may have put its own there. */
+void fr_unix_remove(const char *path, dev_t dev, ino_t ino);
+
+/* A listening Unix socket of that mode, and which file it is; a stale file is removed first.  name is for messages. */
+int fr_unix_open(const char *path, mode_t mode, const char *name, struct fr_listener *ret,
                  struct fr_diag *diag) FR_MUST_CHECK;
 
 #endif

@@ -113,55 +113,94 @@ static pid_t running_pid(const char *path)
 	return pid;
 }
 
-/* -s: over the control socket, or else by a signal. */
-static int send_command(const struct fr_options *options, const struct fr_config *config)
+/* The configuration's control socket may be another by now than the one that the process has. */
+static int ask_process(pid_t pid, const char *command, int *ret_code, struct fr_diag *diag)
 {
-	bool reload = !strcmp(options->command, "reload");
-	struct fr_diag diag = { 0 };
-	int code = EXIT_FAILED, err = FR_ENOENT;
-	pid_t pid;
+	int err = FR_ENOENT;
+	char *path;
 
-	fr_diag_set(&diag, FR_ENOENT, "",
-	            "a running server can't be found: neither \"control\" nor \"pid_file\" is set");
-	if (config->control)
-		err = fr_control_ask(config->control, options->command, &code, &diag);
-	if (err == FR_ENOENT && !strcmp(options->command, "status")) {
-		fr_diag_set(&diag, FR_ENOENT, config->control ? config->control : "",
-		            "no server runs, or it has no \"control\" socket to be asked through");
-	} else if (err == FR_ENOENT && config->pid_file &&
-	           (pid = running_pid(config->pid_file)) > 0) {
-		if (kill(pid, reload ? SIGHUP : SIGTERM) == 0) {
-			printf("%s sent to process %d; the log tells the outcome\n",
-			       reload ? "SIGHUP" : "SIGTERM", (int)pid);
-			return EXIT_DONE;
-		}
-		err = fr_diag_errno(&diag, errno, config->pid_file, "can't signal process %d",
-		                    (int)pid);
-	} else if (err == FR_ENOENT && config->pid_file) {
-		fr_diag_set(&diag, FR_ENOENT, config->pid_file, "no server runs");
+	for (unsigned i = 0; (path = fr_control_find(pid, i)); i++) {
+		err = fr_control_ask(path, command, ret_code, diag);
+		free(path);
+		if (err != FR_ENOENT && err != FR_ECORRUPT)
+			return err;
 	}
-	if (err < 0)
-		fr_master_complain(&diag, NULL);
-	return err < 0 ? EXIT_FAILED : code;
+	return FR_ENOENT;
+}
+
+/* Nobody answers where the configuration says: a process is known, perhaps, that can be told. */
+static int tell_process(const struct fr_options *options, const struct fr_config *config,
+                        int *ret_code, struct fr_diag *diag)
+{
+	pid_t pid = config->pid_file ? running_pid(config->pid_file) : 0;
+	bool reload = !strcmp(options->command, "reload");
+	int err = pid ? ask_process(pid, options->command, ret_code, diag) : FR_ENOENT;
+
+	if (err != FR_ENOENT)
+		return err;
+	if (!strcmp(options->command, "status"))
+		return fr_diag_set(diag, FR_ENOENT, config->control ? config->control : "",
+		                   "no server runs, or it has no \"control\" socket to be asked "
+		                   "through");
+	if (!config->pid_file)
+		return diag->code;
+	if (!pid)
+		return fr_diag_set(diag, FR_ENOENT, config->pid_file, "no server runs");
+	if (kill(pid, reload ? SIGHUP : SIGTERM) < 0)
+		return fr_diag_errno(diag, errno, config->pid_file, "can't signal process %d",
+		                     (int)pid);
+	printf("%s sent to process %d; the log tells the outcome\n", reload ? "SIGHUP" : "SIGTERM",
+	       (int)pid);
+	return 0;
+}
+
+/*
+ * -s: over the control socket, or else by a signal.  A server can be asked
+ * although its configuration is wrong by now; a reload then fails there, too,
+ * so that its log and its status tell of it.
+ */
+static int send_command(const struct fr_options *options, struct fr_config *config,
+                        const struct fr_diag *wrong)
+{
+	int code = wrong && !strcmp(options->command, "reload") ? EXIT_FAILED : EXIT_DONE;
+	struct fr_diag diag = { 0 };
+	int err;
+
+	if (wrong)
+		fr_config_find(config, options->file);
+	err = fr_config_default_control(config, &diag);
+	if (err == 0)
+		err = fr_diag_set(&diag, FR_ENOENT, "",
+		                  "a running server can't be found: neither \"control\" nor "
+		                  "\"pid_file\" is set");
+	if (err == FR_ENOENT && config->control)
+		err = fr_control_ask(config->control, options->command, &code, &diag);
+	if (err == FR_ENOENT)
+		err = tell_process(options, config, &code, &diag);
+	if (err == 0)
+		return code;
+	fr_master_complain(wrong ? wrong : &diag, NULL);
+	return EXIT_FAILED;
 }
 
 static int run(const struct fr_options *options, const struct fr_entries *entries)
 {
 	struct fr_config config;
 	struct fr_diag diag = { 0 };
-	int code = EXIT_FAILED, signal_fd = -1;
+	int code = EXIT_FAILED, signal_fd = -1, err;
 
 	fr_config_init(&config);
-	if (fr_options_configure(options, &config, &diag) < 0) {
+	err = fr_options_configure(options, &config, &diag);
+	if (options->mode == FR_DO_COMMAND) {
+		code = send_command(options, &config, err < 0 ? &diag : NULL);
+		goto out;
+	}
+	if (err < 0) {
 		fr_master_complain(&diag, NULL);
 		goto out;
 	}
 	if (options->mode == FR_DO_PRINT) {
 		code = fr_config_print(&config, stdout) < 0 ? EXIT_FAILED : EXIT_DONE;
-		goto out;
-	}
-	if (options->mode == FR_DO_COMMAND) {
-		code = send_command(options, &config);
 		goto out;
 	}
 	if (options->mode == FR_DO_TEST && options->file) {

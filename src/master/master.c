@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,6 +265,7 @@ static void reload_failed(struct master *m, const struct fr_diag *diag, const ch
 	            m->current->number, diag->where, diag->where[0] ? ": " : "", diag->message);
 	m->current->crew.spare.held = false;
 	fr_control_close(&m->next_control);
+	fr_status_stay(m->status);
 	if (asprintf(&error, "%s%s%s\n%s", diag->where, diag->where[0] ? ": " : "", diag->message,
 	             said ? said : "") < 0)
 		error = NULL;
@@ -302,8 +304,7 @@ static void replace(struct master *m, struct fr_generation *old, struct fr_gener
 	set_pid_file(m, g->config.pid_file, &diag, &err);
 	if (err < 0)
 		fr_log(FR_ERROR, "%s: %s", diag.where, diag.message);
-	if (fr_status_listen(m->status, g->config.status.listen, &diag) < 0)
-		fr_log(FR_ERROR, "%s: %s; the status stays where it was", diag.where, diag.message);
+	fr_status_move(m->status, g->config.status.listen);
 	/* The sockets that both have live on; a socket that the new one lacks ends with the old one's workers. */
 	fr_listeners_close(&old->listeners, &g->listeners);
 	old->next = m->retiring;
@@ -373,8 +374,10 @@ static int make_generation(struct master *m, struct fr_config *config, struct fr
 		return fr_diag_set(diag, FR_ENOMEM, "", "out of memory");
 	m->number++;
 	err = open_control(m, &g->config, m->current ? &m->next_control : &m->control, diag);
+	if (err == 0)
+		err = fr_status_open(m->status, g->config.status.listen, diag);
 	if (err == 0 && !m->current)
-		err = fr_status_listen(m->status, g->config.status.listen, diag);
+		fr_status_move(m->status, g->config.status.listen);
 	if (err == 0)
 		err = fr_generation_start(g, m->current, diag);
 	if (err < 0)
@@ -432,6 +435,18 @@ static void on_command(void *data, struct fr_control_client *client, const char 
 	}
 }
 
+static bool is_crew(const struct master *m, pid_t pid)
+{
+	const struct fr_generation *g = m->retiring;
+
+	if ((m->coming && fr_crew_has(&m->coming->crew, pid)) ||
+	    (m->current && fr_crew_has(&m->current->crew, pid)))
+		return true;
+	while (g && !fr_crew_has(&g->crew, pid))
+		g = g->next;
+	return g != NULL;
+}
+
 static void reap(struct master *m)
 {
 	pid_t pid;
@@ -445,6 +460,9 @@ static void reap(struct master *m)
 			known = fr_generation_loader_ended(g, pid);
 		if (known)
 			continue;
+		/* Not reaped yet, so the group's number is still its own: whatever it left running goes. */
+		if (is_crew(m, pid))
+			kill(-pid, SIGKILL);
 		status = fr_child_reap(pid);
 		known = (m->coming && fr_crew_reaped(&m->coming->crew, pid, status)) ||
 		        (m->current && fr_crew_reaped(&m->current->crew, pid, status));
@@ -476,6 +494,24 @@ static void on_asked(struct ev_loop *loop, ev_timer *timer, int revents)
 	(void)revents;
 }
 
+/* Somebody has renamed the log, or is about to compress it. */
+static void reopen_logs(struct master *m)
+{
+	struct fr_generation *first[] = { m->current, m->coming, m->retiring };
+	struct fr_diag diag;
+
+	if (m->current && !m->current->config.log.file) {
+		fr_log(FR_INFO, "SIGUSR1: there is no log.file to be opened anew");
+		return;
+	}
+	for (size_t i = 0; i < sizeof first / sizeof *first; i++)
+		for (struct fr_generation *g = first[i]; g; g = i == 2 ? g->next : NULL)
+			if (fr_generation_reopen_log(g, &diag) < 0)
+				fr_log(FR_ERROR, "%s: %s; the log stays where it was", diag.where,
+				       diag.message);
+	fr_log(FR_INFO, "SIGUSR1: the log is opened anew");
+}
+
 static void on_signal(struct ev_loop *loop, ev_io *watcher, int revents)
 {
 	struct master *m = watcher->data;
@@ -492,6 +528,11 @@ static void on_signal(struct ev_loop *loop, ev_io *watcher, int revents)
 			if (!m->stopping)
 				reload(m);
 			break;
+		case SIGUSR1:
+			reopen_logs(m);
+			break;
+		case SIGUSR2:
+			break; /* nothing yet, but no reason to die */
 		default:
 			told_to_end(m, signo);
 			break;

@@ -117,7 +117,13 @@ void fr_reference_man(FILE *out)
 	            "the log anew.\n"
 	            "When all new workers are ready, they take over, and the old ones finish what "
 	            "they have.\n"
-	            "If anything fails, the log tells it, and the old ones serve on.\n");
+	            "If anything fails, the log tells it, and the old ones serve on.\n"
+	            ".TP\n.B SIGUSR1\nOpen the log anew, after it was renamed: as logrotate's "
+	            "postrotate does by\n"
+	            "kill \\-USR1 \"$(cat /run/fastrapid.pid)\". Use delaycompress: a busy worker "
+	            "writes to the\n"
+	            "old file until its event loop comes to it.\n"
+	            ".TP\n.B SIGUSR2\nIgnored.\n");
 	man_section(out, "EXIT STATUS",
 	            ".TP\n.B 0\nIt was told to end, or what was asked for is printed or right.\n"
 	            ".TP\n.B 1\nThe configuration or the application is wrong, or the server could "

@@ -176,27 +176,19 @@ void fr_spare_start(struct fr_spare *spare)
 		start_again(spare, START_DELAY);
 }
 
-static int send_order(struct fr_spare *spare, unsigned worker, int worker_fd)
+static int send_order(const struct fr_spare *spare, unsigned worker, int fd)
 {
-	struct fr_spare_order order = { worker };
-	struct iovec part = { &order, sizeof order };
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = { .head = { .cmsg_len = CMSG_LEN(sizeof(int)),
-		                .cmsg_level = SOL_SOCKET,
-		                .cmsg_type = SCM_RIGHTS } };
-	struct msghdr message = { .msg_iov = &part,
-		                  .msg_iovlen = 1,
-		                  .msg_control = &control,
-		                  .msg_controllen = CMSG_LEN(sizeof(int)) };
-	ssize_t n;
+	const struct fr_spare_order order = { worker };
 
-	memcpy(CMSG_DATA(&control.head), &worker_fd, sizeof worker_fd);
-	do
-		n = sendmsg(spare->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? FR_EIO : 0;
+	return fr_spawn_send_fd(spare->fd, &order, sizeof order, fd);
+}
+
+void fr_spare_reopen_log(struct fr_spare *spare)
+{
+	if (spare->pid && spare->fd >= 0 &&
+	    send_order(spare, FR_SPARE_REOPEN, spare->heritage->log_fd) < 0)
+		fr_log(FR_WARNING, "the spare (pid %d) can't be given the log: %s", (int)spare->pid,
+		       strerror(errno));
 }
 
 int fr_spare_take(struct fr_spare *spare, unsigned worker, int worker_fd, pid_t *ret_pid)

@@ -66,6 +66,9 @@ void fr_spare_start(struct fr_spare *spare);
 int fr_spare_take(struct fr_spare *spare, unsigned worker, int worker_fd,
                   pid_t *ret_pid) FR_MUST_CHECK;
 
+/* The log was opened anew: see fr_crew_reopen_log. */
+void fr_spare_reopen_log(struct fr_spare *spare);
+
 /* It doesn't answer: another one is started. */
 void fr_spare_discard(struct fr_spare *spare);
 

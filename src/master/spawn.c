@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -72,6 +73,28 @@ int fr_spawn_pair(int ends[2], struct fr_diag *diag)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return fr_diag_errno(diag, errno, "crew", "can't make a socket pair");
 	return 0;
+}
+
+int fr_spawn_send_fd(int socket, const void *bytes, size_t len, int fd)
+{
+	struct iovec part = { (void *)(uintptr_t)bytes, len };
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .head = { .cmsg_len = CMSG_LEN(sizeof(int)),
+		                .cmsg_level = SOL_SOCKET,
+		                .cmsg_type = SCM_RIGHTS } };
+	struct msghdr message = { .msg_iov = &part,
+		                  .msg_iovlen = 1,
+		                  .msg_control = &control,
+		                  .msg_controllen = CMSG_LEN(sizeof(int)) };
+	ssize_t n;
+
+	memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
+	do
+		n = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? FR_EIO : 0;
 }
 
 int fr_spawn(struct ev_loop *loop, const struct fr_entries *entries,

@@ -7,6 +7,7 @@
 #ifndef FR_MASTER_SPAWN_H
 #define FR_MASTER_SPAWN_H
 
+#include <stddef.h>
 #include <sys/types.h>
 
 #include <ev.h>
@@ -24,5 +25,8 @@ int fr_spawn(struct ev_loop *loop, const struct fr_entries *entries,
 
 /* A pair of sockets for orders and reports; ends[1] is the child's. */
 int fr_spawn_pair(int ends[2], struct fr_diag *diag) FR_MUST_CHECK;
+
+/* Sends len bytes and a descriptor over such a pair, without waiting.  FR_EIO: errno says why not. */
+int fr_spawn_send_fd(int socket, const void *bytes, size_t len, int fd) FR_MUST_CHECK;
 
 #endif

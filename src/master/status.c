@@ -442,12 +442,10 @@ struct fr_status *fr_status_new(struct ev_loop *loop, const char *version)
 
 void fr_status_free(struct fr_status *s)
 {
-	struct fr_diag diag;
-
 	if (!s)
 		return;
-	if (fr_status_listen(s, NULL, &diag) < 0)
-		fr_log(FR_WARNING, "status: %s", diag.message);
+	fr_status_stay(s);
+	fr_status_move(s, NULL);
 	ev_timer_stop(s->loop, &s->drain);
 	for (struct fr_watch *w = s->watches, *next; w; w = next) {
 		next = w->next;

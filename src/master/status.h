@@ -64,8 +64,17 @@ void fr_status_reload_failed(struct fr_status *s, const char *error);
 char *fr_status_json(struct fr_status *s);
 char *fr_status_table(struct fr_status *s);
 
-/* Answers HTTP on address, and no longer on the one before; NULL: on none. */
-int fr_status_listen(struct fr_status *s, const char *address, struct fr_diag *diag) FR_MUST_CHECK;
+/*
+ * Opens address, so that HTTP can be answered there; NULL, or the present one:
+ * nothing is to be opened.  One of the two below follows.
+ */
+int fr_status_open(struct fr_status *s, const char *address, struct fr_diag *diag) FR_MUST_CHECK;
+
+/* Answers on what was opened for address, and no longer on the one before. */
+void fr_status_move(struct fr_status *s, const char *address);
+
+/* Closes what was opened: all stays as it was. */
+void fr_status_stay(struct fr_status *s);
 
 /* Tells the log where that is. */
 void fr_status_log(const struct fr_status *s);

@@ -70,61 +70,68 @@ static int open_address(const char *address, struct fr_listeners *ret, struct fr
 	return fr_listeners_open(&config, NULL, ret, diag);
 }
 
-static void stop_listening(struct fr_status *s)
+static void close_at(struct fr_status_at *at)
 {
-	if (s->server)
-		fr_server_free(s->server);
-	s->server = NULL;
-	fr_listeners_close(&s->listeners, NULL);
-	free(s->address);
-	s->address = NULL;
+	if (at->server)
+		fr_server_free(at->server);
+	fr_listeners_close(&at->listeners, NULL);
+	free(at->address);
+	*at = (struct fr_status_at){ 0 };
 }
 
-int fr_status_listen(struct fr_status *s, const char *address, struct fr_diag *diag)
+static bool is_now(const struct fr_status *s, const char *address)
+{
+	return address && s->now.address && !strcmp(address, s->now.address);
+}
+
+int fr_status_open(struct fr_status *s, const char *address, struct fr_diag *diag)
 {
 	const struct fr_app app = { .data = s, .on_request = on_request };
-	struct fr_listeners opened = { 0 };
-	struct fr_server *server = NULL;
 	struct fr_net_limits limits;
-	char *copy = NULL;
-	int err = 0;
+	struct fr_status_at at = { 0 };
+	int err;
 
-	if (address && s->address && !strcmp(address, s->address))
+	if (!address || is_now(s, address))
 		return 0;
-	if (!address) {
-		stop_listening(s);
-		return 0;
-	}
-	if ((err = open_address(address, &opened, diag)) < 0)
+	if ((err = open_address(address, &at.listeners, diag)) < 0)
 		return err;
 	set_limits(&limits);
-	server = fr_server_new(s->loop, &app, &limits);
-	copy = strdup(address);
-	if (!server || !copy)
+	at.server = fr_server_new(s->loop, &app, &limits);
+	at.address = strdup(address);
+	if (!at.server || !at.address)
 		err = FR_ENOMEM;
-	for (size_t i = 0; i < opened.count && err == 0; i++)
-		err = fr_server_listen(server, opened.list[i].fd);
+	for (size_t i = 0; i < at.listeners.count && err == 0; i++)
+		err = fr_server_listen(at.server, at.listeners.list[i].fd);
 	if (err < 0) {
-		if (server)
-			fr_server_free(server);
-		fr_listeners_close(&opened, NULL);
-		free(copy);
+		close_at(&at);
 		return fr_diag_set(diag, (enum fr_err)err, address, "can't serve the status: %s",
 		                   fr_err_name((enum fr_err)err));
 	}
-	stop_listening(s);
-	s->server = server;
-	s->listeners = opened;
-	s->address = copy;
+	close_at(&s->next);
+	s->next = at;
 	return 0;
+}
+
+void fr_status_move(struct fr_status *s, const char *address)
+{
+	if (is_now(s, address))
+		return;
+	close_at(&s->now);
+	s->now = s->next;
+	s->next = (struct fr_status_at){ 0 };
+}
+
+void fr_status_stay(struct fr_status *s)
+{
+	close_at(&s->next);
 }
 
 void fr_status_log(const struct fr_status *s)
 {
 	char where[256];
 
-	for (size_t i = 0; i < s->listeners.count; i++) {
-		fr_listener_address(&s->listeners.list[i], where, sizeof where);
+	for (size_t i = 0; i < s->now.listeners.count; i++) {
+		fr_listener_address(&s->now.listeners.list[i], where, sizeof where);
 		fr_log(FR_INFO, "status on %s", where);
 	}
 }

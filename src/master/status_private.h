@@ -85,9 +85,11 @@ struct fr_status {
 	double reloaded; /* when the last one ended; 0: none */
 	char *reload_error; /* of the last one; NULL: it went well */
 	ev_timer drain;
-	struct fr_server *server;
-	struct fr_listeners listeners;
-	char *address;
+	struct fr_status_at {
+		struct fr_server *server;
+		struct fr_listeners listeners;
+		char *address; /* NULL: nowhere */
+	} now, next; /* next: of a generation that is on its way, if it is another */
 };
 
 int fr_counts_add(struct fr_counts *to, const struct fr_counts *from);

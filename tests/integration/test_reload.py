@@ -210,7 +210,7 @@ def test_the_master_answers_while_it_reloads(daemon: Start, tmp_path: Path) -> N
 
 
 def test_listeners_come_and_go(daemon: Start, tmp_path: Path) -> None:
-    server = daemon(HELLO, {"control": "control", "workers": 2})
+    server = daemon(HELLO, {"control": "control", "workers": 2}, errors=True)
     stays, other = f"127.0.0.1:{server.port}", free_port()
     with Load(server.port, 4, 4) as load:
         configure(server, listen=[stays, f"127.0.0.1:{other}", "unix:new.sock"])
@@ -225,6 +225,7 @@ def test_listeners_come_and_go(daemon: Start, tmp_path: Path) -> None:
         configure(server, listen=[stays, "127.0.0.1:1x"])
         done = command(server, "reload")
         assert done.returncode == 1 and "fastrapi.conf:1:" in done.stderr
+    assert server.log.count(" error [") == 1 and "reload failed, generation 3 serves on: " in server.log
     assert not load.failures, load.failures[:5]
     configure(server, listen=[stays])
     settled(server, 2)

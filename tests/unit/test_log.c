@@ -1,9 +1,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -89,6 +92,45 @@ static void a_long_message_is_one_bounded_line(void **state)
 	free(text);
 }
 
+/* A full disk, of a kind: half of a line has room, the next one has none. */
+static void lost_lines_are_counted(void **state)
+{
+	char path[] = "/tmp/fr_log_XXXXXX", text[1024];
+	struct rlimit before, small;
+	int fd = mkstemp(path);
+	const char *last;
+	ssize_t n;
+
+	(void)state;
+	assert_true(fd >= 0);
+	unlink(path);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = before;
+	small.rlim_cur = 60;
+	fr_log_init(fd, FR_INFO);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	fr_log(FR_INFO, "the first is longer than there is room for, and is cut");
+	fr_log(FR_INFO, "the second is lost");
+	fr_log(FR_INFO, "the third is lost");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	fr_log(FR_INFO, "room");
+	fr_log(FR_INFO, "more");
+	n = pread(fd, text, sizeof text - 1, 0);
+	assert_true(n > 0);
+	text[n] = 0;
+	assert_null(strstr(text, "is lost"));
+	assert_non_null(strstr(text, "] 3 lines were lost: they could not be written\n"));
+	assert_int_equal(text[60], '\n'); /* what was cut has its own line */
+	last = strstr(text, "] room\n");
+	assert_non_null(last);
+	assert_null(strstr(last, "lost"));
+	assert_non_null(strstr(last, "] more\n"));
+	signal(SIGXFSZ, SIG_DFL);
+	fr_log_init(ends[1], FR_INFO);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -98,6 +140,7 @@ int main(void)
 		                                close_pipe),
 		cmocka_unit_test_setup_teardown(nothing_forges_a_line, open_pipe, close_pipe),
 		cmocka_unit_test_setup_teardown(further_lines_are_indented, open_pipe, close_pipe),
+		cmocka_unit_test_setup_teardown(lost_lines_are_counted, open_pipe, close_pipe),
 		cmocka_unit_test_setup_teardown(a_long_message_is_one_bounded_line, open_pipe,
 		                                close_pipe),
 	};

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "master/control.h"
+#include "master/listeners.h"
 
 static char folder[64], path[96];
 static struct ev_loop *loop;
@@ -109,10 +110,10 @@ static void test_answers(void **state)
 	fd = client_of(path, "status\n");
 	turn();
 	assert_string_equal(asked, "status");
-	assert_string_equal(heard(fd), "0said\n");
+	assert_string_equal(heard(fd), ".0said\n");
 	fd = client_of(path, "bad\n");
 	turn();
-	assert_string_equal(heard(fd), "1said\n");
+	assert_string_equal(heard(fd), ".1said\n");
 	assert_int_equal(control.nclients, 0);
 	fr_control_close(&control);
 	assert_int_equal(access(path, F_OK), -1);
@@ -135,7 +136,7 @@ static void test_late(void **state)
 	assert_string_equal(asked, "reload");
 	assert_true(asker->asked);
 	fr_control_answer(asker, true, "");
-	assert_string_equal(heard(fd), "0");
+	assert_string_equal(heard(fd), ".0");
 	fd = client_of(path, "reload\n");
 	turn();
 	assert_int_equal(control.nclients, 1);
@@ -164,7 +165,7 @@ static void test_too_much(void **state)
 		turn();
 	}
 	assert_int_equal(control.nclients, FR_CONTROL_CLIENTS);
-	assert_string_equal(heard(fds[FR_CONTROL_CLIENTS]), "");
+	assert_non_null(strstr(heard(fds[FR_CONTROL_CLIENTS]), "1too many clients"));
 	fr_control_close(&control);
 	for (size_t i = 0; i < FR_CONTROL_CLIENTS; i++)
 		assert_string_equal(heard(fds[i]), "");
@@ -189,11 +190,11 @@ static void test_move(void **state)
 	assert_string_equal(control.path, other);
 	assert_null(next.path);
 	fr_control_answer(asker, true, "moved\n");
-	assert_string_equal(heard(fd), "0moved\n");
+	assert_string_equal(heard(fd), ".0moved\n");
 	answers = true;
 	moved = client_of(other, "status\n");
 	turn();
-	assert_string_equal(heard(moved), "0said\n");
+	assert_string_equal(heard(moved), ".0said\n");
 	fr_control_close(&next);
 	fr_control_close(&control);
 	assert_int_equal(access(other, F_OK), -1);
@@ -227,6 +228,21 @@ static void ask_in_child(const char *word, int want, const char *say)
 	assert_int_equal(status, want << 8);
 }
 
+/* A master that is there and does nothing, as one that was stopped. */
+static void ask_nobody(void)
+{
+	struct fr_listener silent;
+	struct fr_diag diag;
+	int code = 77;
+
+	assert_int_equal(fr_unix_open(path, 0600, path, &silent, &diag), 0);
+	assert_int_equal(fr_control_ask(path, "reload", &code, &diag), FR_ETIMEOUT);
+	assert_non_null(strstr(diag.message, "has not answered within 5 s"));
+	assert_int_equal(code, 77);
+	close(silent.fd);
+	unlink(path);
+}
+
 static void test_ask(void **state)
 {
 	struct fr_diag diag;
@@ -237,6 +253,7 @@ static void test_ask(void **state)
 	ask_in_child("bad", 1, "said");
 	ask_in_child("stop", 0, NULL); /* the end is the answer */
 	ask_in_child("reload", -FR_EPIPE, NULL);
+	ask_nobody();
 	assert_int_equal(fr_control_ask(path, "status", &code, &diag), FR_ENOENT);
 	assert_int_equal(code, 77);
 }

@@ -153,28 +153,51 @@ static void test_socket_files(void **state)
 	struct fr_diag diag;
 	struct stat st;
 	char path[128];
-	int fd, other, plain;
+	struct fr_listener one, other;
+	int plain;
 
 	(void)state;
 	snprintf(path, sizeof path, "%s/s", folder);
-	assert_int_equal(fr_unix_open(path, 0600, path, &fd, &diag), 0);
+	assert_int_equal(fr_unix_open(path, 0600, path, &one, &diag), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(fr_unix_open(path, 0600, path, &other, &diag), FR_EIO);
 	assert_non_null(strstr(diag.message, "another server listens here already"));
-	close(fd); /* its file is stale now */
-	assert_int_equal(fr_unix_open(path, 0640, path, &fd, &diag), 0);
+	close(one.fd); /* its file is stale now */
+	assert_int_equal(fr_unix_open(path, 0640, path, &one, &diag), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0640);
-	close(fd);
+	close(one.fd);
 	unlink(path);
 	plain = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	assert_true(plain >= 0);
-	assert_int_equal(fr_unix_open(path, 0600, path, &fd, &diag), FR_EIO);
+	assert_int_equal(fr_unix_open(path, 0600, path, &one, &diag), FR_EIO);
 	assert_non_null(strstr(diag.message, "found a file that is no socket"));
 	assert_int_equal(access(path, F_OK), 0);
 	close(plain);
 	unlink(path);
+}
+
+/* A file that another server has put in place of ours stays. */
+static void test_only_our_own_file_is_removed(void **state)
+{
+	struct fr_config config = { .nlisten = 1 };
+	struct fr_listeners listeners = { 0 };
+	struct fr_listener other;
+	struct fr_diag diag;
+	char name[140];
+
+	(void)state;
+	snprintf(name, sizeof name, "unix:%s/s", folder);
+	config.listen[0] = name;
+	assert_int_equal(fr_listeners_open(&config, NULL, &listeners, &diag), 0);
+	assert_int_equal(unlink(name + 5), 0);
+	assert_int_equal(fr_unix_open(name + 5, 0600, name, &other, &diag), 0);
+	fr_listeners_close(&listeners, NULL);
+	assert_int_equal(access(name + 5, F_OK), 0);
+	fr_unix_remove(name + 5, other.dev, other.ino);
+	assert_int_equal(access(name + 5, F_OK), -1);
+	close(other.fd);
 }
 
 int main(void)
@@ -182,6 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_only_our_own_file_is_removed),
 		cmocka_unit_test(test_opens_and_shares),
 		cmocka_unit_test(test_in_use),
 		cmocka_unit_test(test_socket_files),

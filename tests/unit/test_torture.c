@@ -265,7 +265,9 @@ static bool keep_status(void)
 
 	if (well)
 		fr_status_serves(s, 1);
-	well = well && only_memory(fr_status_listen(s, "127.0.0.1:0", &diag), &diag);
+	well = well && only_memory(fr_status_open(s, "127.0.0.1:0", &diag), &diag);
+	if (well)
+		fr_status_move(s, "127.0.0.1:0");
 	if (old) {
 		fr_watch_died(old, 1, 1, "was ended by signal 9 (Killed)", true);
 		fr_status_reload_failed(s, "no memory");
