@@ -4,6 +4,7 @@ pkgfastrapi_PYTHON = \
 	python/fastrapi/__init__.py \
 	python/fastrapi/_alias.py \
 	python/fastrapi/_contexts.py \
+	python/fastrapi/_docs_assets.py \
 	python/fastrapi/_encoding.py \
 	python/fastrapi/_frontend.py \
 	python/fastrapi/_include.py \

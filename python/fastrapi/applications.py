@@ -21,6 +21,7 @@ from typing_extensions import deprecated
 
 from . import _fastrapid, routing
 from ._compile import compile_app, manifest_bytes
+from ._docs_assets import FAVICON, REDOC_JS, SCALAR_JS, SWAGGER_CSS, SWAGGER_JS, asset_endpoints
 from ._encoding import JSONEncoder
 from ._frontend import wants_check
 from ._limits import FormLimits
@@ -79,6 +80,10 @@ class FastrAPI(Starlette):
     endpoints, as does `json_encoder` ("orjson", "msgspec", "stdlib" or a
     callable from plain data to bytes); `lifespan` is an async context manager around the time that the
     application serves.
+
+    `scalar_url` is where Scalar's page is, if anywhere.
+    `docs_assets` names a folder with the scripts and styles of the pages: then
+    they are served from there, and browsers need no other server for them.
     """
 
     def __init__(
@@ -128,6 +133,8 @@ class FastrAPI(Starlette):
         max_body_size: int | None = None,
         form_limits: FormLimits | None = None,
         json_encoder: JSONEncoder | None = None,
+        scalar_url: str | None = None,
+        docs_assets: str | os.PathLike[str] | None = None,
     ) -> None:
         self.debug = debug
         self.max_body_size = max_body_size
@@ -155,6 +162,9 @@ class FastrAPI(Starlette):
         self.separate_input_output_schemas = separate_input_output_schemas
         self.docs_url = docs_url
         self.redoc_url = redoc_url
+        self.scalar_url = scalar_url
+        self.docs_assets = docs_assets
+        self._docs_assets_url: str | None = None
         self.swagger_ui_oauth2_redirect_url = swagger_ui_oauth2_redirect_url
         self.swagger_ui_init_oauth = swagger_ui_init_oauth
         self.swagger_ui_parameters = swagger_ui_parameters
@@ -254,6 +264,28 @@ class FastrAPI(Starlette):
                 self.add_route(redirect_url, self._serve_oauth2_redirect, include_in_schema=False)
         if self.redoc_url:
             self.add_route(self.redoc_url, self._serve_redoc, include_in_schema=False)
+        if self.scalar_url:
+            self.add_route(self.scalar_url, self._serve_scalar, include_in_schema=False)
+        self._setup_docs_assets()
+
+    def _setup_docs_assets(self) -> None:
+        """Add the pages' own files, below the first of the pages."""
+        wanted = [SWAGGER_JS, SWAGGER_CSS] if self.docs_url else []
+        wanted += [REDOC_JS] if self.redoc_url else []
+        wanted += [SCALAR_JS] if self.scalar_url else []
+        page = self.docs_url or self.redoc_url or self.scalar_url
+        if self.docs_assets is None or not page:
+            return
+        self._docs_assets_url = page.rstrip("/") + "/assets"
+        for name, endpoint in asset_endpoints(self.docs_assets, [*wanted, FAVICON]).items():
+            self.add_route(f"{self._docs_assets_url}/{name}", endpoint, include_in_schema=False)
+
+    def _local(self, request: Request, **names: str) -> dict[str, Any]:
+        """Arguments of a page's function: where the files are, if they are here."""
+        if self._docs_assets_url is None:
+            return {}
+        base = request.scope.get("root_path", "").rstrip("/") + self._docs_assets_url
+        return {argument: f"{base}/{name}" for argument, name in names.items()}
 
     async def _serve_openapi(self, request: Request) -> Response:
         schema = self.openapi()
@@ -275,6 +307,9 @@ class FastrAPI(Starlette):
             oauth2_redirect_url=root_path + redirect_url if redirect_url else None,
             init_oauth=self.swagger_ui_init_oauth,
             swagger_ui_parameters=self.swagger_ui_parameters,
+            **self._local(
+                request, swagger_js_url=SWAGGER_JS, swagger_css_url=SWAGGER_CSS, swagger_favicon_url=FAVICON
+            ),
         )
 
     async def _serve_oauth2_redirect(self, request: Request) -> Response:
@@ -286,7 +321,25 @@ class FastrAPI(Starlette):
         from .openapi.docs import get_redoc_html
 
         root_path = request.scope.get("root_path", "").rstrip("/")
-        return get_redoc_html(openapi_url=f"{root_path}{self.openapi_url}", title=f"{self.title} - ReDoc")
+        local = self._local(request, redoc_js_url=REDOC_JS, redoc_favicon_url=FAVICON)
+        return get_redoc_html(
+            openapi_url=f"{root_path}{self.openapi_url}",
+            title=f"{self.title} - ReDoc",
+            with_google_fonts=not local,
+            **local,
+        )
+
+    async def _serve_scalar(self, request: Request) -> Response:
+        from .openapi.docs import get_scalar_html
+
+        root_path = request.scope.get("root_path", "").rstrip("/")
+        local = self._local(request, scalar_js_url=SCALAR_JS, scalar_favicon_url=FAVICON)
+        return get_scalar_html(
+            openapi_url=f"{root_path}{self.openapi_url}",
+            title=f"{self.title} - Scalar",
+            scalar_parameters={"withDefaultFonts": False} if local else None,
+            **local,
+        )
 
     # ---- running ----
 

@@ -17,7 +17,7 @@ MISSING = {
     "openapi.utils.get_openapi_path": "a step of get_openapi(), whose arguments are FastAPI's tables",
 }
 # Keyword parameters that are ours alone; they have defaults.
-OURS = {"sync_handlers", "json_encoder", "scalar_url"}
+OURS = {"sync_handlers", "json_encoder", "scalar_url", "docs_assets"}
 
 
 def calls(described: dict[str, Any], name: str) -> Iterator[tuple[str, Any]]:

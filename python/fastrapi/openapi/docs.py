@@ -1,4 +1,4 @@
-"""Pages that show an application's description: Swagger UI and ReDoc."""
+"""Pages that show an application's description: Swagger UI, ReDoc and Scalar."""
 
 import json
 from html import escape
@@ -15,6 +15,9 @@ swagger_ui_default_parameters: dict[str, Any] = {
     "showExtensions": True,
     "showCommonExtensions": True,
 }
+
+# No reports of its use to its makers.
+scalar_default_parameters: dict[str, Any] = {"telemetry": False}
 
 
 def _in_script(value: Any) -> str:
@@ -112,6 +115,30 @@ def get_redoc_html(
             "<noscript>This page needs JavaScript.</noscript>",
             f'<redoc spec-url="{escape(openapi_url)}"></redoc>',
             f'<script src="{escape(redoc_js_url)}"></script>',
+        ],
+    )
+
+
+def get_scalar_html(
+    *,
+    openapi_url: str,
+    title: str,
+    scalar_js_url: str = "https://cdn.jsdelivr.net/npm/@scalar/api-reference@1",
+    scalar_favicon_url: str = "https://fastapi.tiangolo.com/img/favicon.png",
+    scalar_parameters: dict[str, Any] | None = None,
+) -> HTMLResponse:
+    """The page of Scalar's API reference; the parameters are its configuration."""
+    settings = {"url": openapi_url, **scalar_default_parameters, **(scalar_parameters or {})}
+    return _page(
+        title,
+        [f'<link rel="shortcut icon" href="{escape(scalar_favicon_url)}">'],
+        [
+            "<noscript>This page needs JavaScript.</noscript>",
+            '<div id="app"></div>',
+            f'<script src="{escape(scalar_js_url)}"></script>',
+            "<script>",
+            f'Scalar.createApiReference("#app", {_in_script(settings)});',
+            "</script>",
         ],
     )
 
