@@ -169,3 +169,22 @@ def test_why_there_is_no_plan(fastrapid: Run, main: Any, path: str, words: str) 
     done = fastrapid("--app", "main:app", "--explain", f"GET {path}")
     assert f"  {words}\n" in done.stdout
     assert order_of(done.stdout.partition("no other route")[0])[-1] == "the route, with all that it runs itself"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("app.add_middleware(Outer)", 'middleware layer 0 is "main.Outer", was "main.around, '),
+        ("app.add_exception_handler(404, broken)", 'exception handler 0 is "404: main.broken", was "404: main.lost"'),
+        ("app.add_exception_handler(500, lost)", 'last exception handler is "main.lost", was "main.broken"'),
+    ],
+)
+def test_a_worker_that_differs_says_where(fastrapid: Run, tmp_path: Path, line: str, words: str) -> None:
+    other = f"\nimport os\nif os.environ['FASTRAPID_ROLE'] != 'loader':\n    {line}\n"
+    if "Outer" in line:
+        # As many as before: another in the place of the first.
+        other += "    del app.user_middleware[1]\n"
+    (tmp_path / "main.py").write_text(SOURCE + other)
+    done = fastrapid("--app", "main:app", "--listen", "127.0.0.1:0", "--workers", "1")
+    assert done.returncode == 1
+    assert f"it is not the same in this worker as in the loader: the application: {words}" in done.stderr
