@@ -56,7 +56,8 @@ pkgfastrapi__compile_PYTHON = \
 	python/fastrapi/_compile/patterns.py \
 	python/fastrapi/_compile/plan.py \
 	python/fastrapi/_compile/serializing.py \
-	python/fastrapi/_compile/shadows.py
+	python/fastrapi/_compile/shadows.py \
+	python/fastrapi/_compile/structs.py
 pkgfastrapi__runtimedir = $(pythondir)/fastrapi/_runtime
 pkgfastrapi__runtime_PYTHON = \
 	python/fastrapi/_runtime/__init__.py \

@@ -24,12 +24,22 @@ from ._compile.dependant import (
 )
 from ._compile.diagnostics import label, note_route
 from ._compile.fields import ModelField
+from ._compile.structs import has_structs
 from ._encoding import JSONEncoder, check_json_encoder, response_class_with
 from ._limits import FormLimits, SyncHandlers, check_max_body_size, check_sync_handlers, checked_form_limits
 from .datastructures import DefaultPlaceholder
+from .exceptions import FastAPIError
 from .sse import EventSourceResponse, ServerSentEvent
 from .types import IncEx
 from .utils import create_model_field, is_body_allowed_for_status_code
+
+_SELECTING = (
+    "response_model_include",
+    "response_model_exclude",
+    "response_model_exclude_unset",
+    "response_model_exclude_defaults",
+    "response_model_exclude_none",
+)
 
 
 def given(value: Any) -> Any:
@@ -202,9 +212,19 @@ class RouteState:
                 f"Status code {self.status_code} must not have a response body"
             )
             self.response_field = self._out_field("Response_", response_model)
+            self._check_selection(response_model)
         self.stream_item_field = None
         if self.stream_item_type:
             self.stream_item_field = self._out_field("StreamItem_", self.stream_item_type)
+            self._check_selection(self.stream_item_type)
+
+    def _check_selection(self, type_: Any) -> None:
+        """Refuse options that would do nothing, and so send what was meant to stay."""
+        if not has_structs(type_):
+            return
+        for name in _SELECTING:
+            if getattr(self, name):
+                raise FastAPIError(f"{name} does nothing in what msgspec writes: leave it out, or return another class")
 
     def _out_field(self, prefix: str, type_: Any) -> ModelField:
         return create_model_field(name=prefix + self.unique_id, type_=type_, mode="serialization")

@@ -27,6 +27,7 @@ from pydantic.types import SecretBytes, SecretStr
 from pydantic_core import PydanticUndefinedType, Url
 
 from ._compile.annotations import is_pydantic_v1_instance
+from ._compile.structs import attrs_fields, is_struct_instance, sent_names, to_plain
 from .exceptions import PydanticV1NotSupportedError
 from .types import IncEx
 
@@ -216,11 +217,13 @@ def _encode_other(obj: Any, include: Any, exclude: Any, rules: dict[str, Any]) -
         raise PydanticV1NotSupportedError(
             f"pydantic.v1 models are no longer supported by FastAPI. Please update the model {obj!r}."
         )
+    if is_struct_instance(obj):
+        return _encode(to_plain(obj), sent_names(obj, include), sent_names(obj, exclude), rules)
     try:
         data = dict(obj)
     except Exception as not_mapping:
         try:
-            data = vars(obj)
+            data = attrs_fields(obj) if hasattr(type(obj), "__attrs_attrs__") else vars(obj)
         except Exception as no_attributes:
             raise ValueError([not_mapping, no_attributes]) from no_attributes
     return _encode(data, include, exclude, rules)

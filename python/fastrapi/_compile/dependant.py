@@ -47,6 +47,7 @@ from .annotations import (
 )
 from .diagnostics import note_parameter, refuse_cycle
 from .fields import ModelField, RequiredParam, Undefined, copy_field_info
+from .structs import has_structs
 
 if sys.version_info >= (3, 13):
     from inspect import iscoroutinefunction
@@ -293,7 +294,7 @@ def _inferred(annotation: Any, type_annotation: Any, value: Any, is_path_param: 
         info = params.Path(annotation=annotation)
     elif is_upload(type_annotation) or is_upload_sequence(type_annotation):
         info = params.File(default, annotation=annotation)
-    elif is_scalar(type_annotation):
+    elif is_scalar(type_annotation) and not has_structs(annotation):
         info = params.Query(default, annotation=annotation)
     else:
         info = params.Body(default, annotation=annotation)
@@ -341,11 +342,10 @@ def _make_field(name: str, annotation: Any, info: FieldInfo, path_param_names: s
     field = create_model_field(name=name, type_=annotation, default=info.default, alias=info.alias, field_info=info)
     own = info.annotation
     if is_path_param:
-        assert is_scalar(own), "Path params must be of one of the supported types"
+        assert is_scalar(own) and not has_structs(annotation), "Path params must be of one of the supported types"
     elif isinstance(info, params.Query):
-        assert is_scalar(own) or is_scalar_sequence(own) or model_of(own) is not None, (
-            f"Query parameter {name!r} must be one of the supported types"
-        )
+        is_known = is_scalar(own) or is_scalar_sequence(own) or model_of(own) is not None
+        assert is_known and not has_structs(annotation), f"Query parameter {name!r} must be one of the supported types"
     return field
 
 

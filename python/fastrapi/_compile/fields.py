@@ -17,6 +17,7 @@ from .._signature import Options, spelled
 from ..types import IncEx
 from .annotations import annotation_is_pydantic_v1 as annotation_is_pydantic_v1
 from .annotations import lenient_issubclass
+from .structs import has_structs, with_structs
 
 Undefined = PydanticUndefined
 RequiredParam = PydanticUndefined
@@ -59,6 +60,13 @@ def _attributes(info: FieldInfo) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not Undefined}
 
 
+def _marked(info: FieldInfo) -> Any:
+    """A field's type, with marks where it is msgspec's."""
+    if info.metadata and not has_structs(Annotated[(info.annotation, *info.metadata)]):
+        return info.annotation
+    return with_structs(info.annotation)
+
+
 def prefixed(errors: Sequence[Any], loc: Loc) -> Errors:
     """The same errors, found below `loc`."""
     return [{**error, "loc": loc + tuple(error.get("loc", ()))} for error in errors]
@@ -83,7 +91,7 @@ class ModelField:
         # A fresh Field() has the attributes without the metadata they came from,
         # which would else be applied twice.
         rest = Field(**_attributes(self.field_info))
-        args = (self.field_info.annotation, *self.field_info.metadata, rest)
+        args = (_marked(self.field_info), *self.field_info.metadata, rest)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", category=UnsupportedFieldAttributeWarning)
             self._type_adapter: TypeAdapter[Any] = TypeAdapter(cast(Any, Annotated[args]), config=self.config)
@@ -161,7 +169,7 @@ def create_body_model(
     *, fields: Sequence[ModelField], model_name: str, config: ConfigDict | None = None
 ) -> type[BaseModel]:
     """A model with one field for each body parameter."""
-    members: dict[str, Any] = {f.name: (f.field_info.annotation, f.field_info) for f in fields}
+    members: dict[str, Any] = {f.name: (_marked(f.field_info), f.field_info) for f in fields}
     return create_model(model_name, __config__=config, **members)
 
 

@@ -1,5 +1,7 @@
 """JSON schemas of fields and models."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import is_dataclass
 from enum import Enum
@@ -7,19 +9,47 @@ from typing import Any, Literal, cast, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import CoreRef, DefsRef, JsonSchemaValue
 from pydantic.json_schema import GenerateJsonSchema as _Generate
-from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from .._compile.annotations import lenient_issubclass
 from .._compile.fields import ModelField
+from .._compile.structs import COMPONENTS
 from .constants import REF_TEMPLATE
 
 Mode = Literal["validation", "serialization"]
 
 
 class GenerateJsonSchema(_Generate):
-    """Describes bytes by their media type, as uploads are."""
+    """Describes bytes by their media type, as uploads are, and has msgspec describe its own."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # Definitions by msgspec: the same for what is received and what is sent.
+        self._by_msgspec: dict[CoreRef, tuple[DefsRef, JsonSchemaValue]] = {}
+
+    def generate_inner(self, schema: Any) -> JsonSchemaValue:
+        """A schema as JSON schema."""
+        described = schema.get("metadata", {}).get(COMPONENTS)
+        return super().generate_inner(schema) if described is None else self._components(*described)
+
+    def _components(self, schema: JsonSchemaValue, components: dict[str, Any]) -> JsonSchemaValue:
+        """msgspec's schema, what it refers to being definitions of this document."""
+        refs: dict[str, str] = {}
+        definitions = {}
+        for name in components:
+            # Equal ones of several fields are one definition.
+            parts = {used: components[used] for used in sorted(_used(name, components, set()))}
+            text = json.dumps(parts, sort_keys=True, default=repr)
+            core_ref = CoreRef(f"msgspec.{name}:{hashlib.sha256(text.encode()).hexdigest()[:16]}")
+            if core_ref not in self._by_msgspec:
+                self._by_msgspec[core_ref] = self.get_cache_defs_ref_schema(core_ref)
+            definitions[name], ref = self._by_msgspec[core_ref]
+            refs[name] = ref["$ref"]
+        for name, component in components.items():
+            self.definitions[definitions[name]] = _referring(component, refs)
+        return cast(JsonSchemaValue, _referring(schema, refs))
 
     def bytes_schema(self, schema: CoreSchema) -> JsonSchemaValue:
         """A string of octets."""
@@ -30,6 +60,42 @@ class GenerateJsonSchema(_Generate):
             result["contentEncoding"] = "base64"
         self.update_with_validations(result, schema, self.ValidationsMapping.bytes)
         return result
+
+
+def _names(schema: Any) -> Iterable[str]:
+    """What a schema of msgspec refers to."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from _names(item)
+    elif isinstance(schema, dict):
+        if isinstance(schema.get("$ref"), str):
+            yield schema["$ref"]
+        for item in schema.values():
+            yield from _names(item)
+
+
+def _used(name: str, components: dict[str, Any], found: set[str]) -> set[str]:
+    """A component and all below it."""
+    if name in components and name not in found:
+        found.add(name)
+        for inner in _names(components[name]):
+            _used(inner, components, found)
+    return found
+
+
+def _referring(schema: Any, refs: dict[str, str]) -> Any:
+    """The schema with other references: in `$ref`, and in the mapping of a discriminator."""
+    if isinstance(schema, list):
+        return [_referring(item, refs) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    result = {key: _referring(value, refs) for key, value in schema.items()}
+    if schema.get("$ref") in refs:
+        result["$ref"] = refs[schema["$ref"]]
+    if isinstance(schema.get("discriminator"), dict):
+        mapping = schema["discriminator"].get("mapping", {})
+        result["discriminator"]["mapping"] = {tag: refs.get(name, name) for tag, name in mapping.items()}
+    return result
 
 
 def _annotations(model: type[BaseModel]) -> Iterable[Any]:
