@@ -223,3 +223,14 @@ void fr_generation_free(struct fr_generation *g)
 	/* Manifests are large and short-lived: what they leave free goes back to the system. */
 	malloc_trim(0);
 }
+
+bool fr_generation_has_left(const struct fr_generation *g)
+{
+	const struct fr_board *board = g->watch ? fr_watch_board(g->watch) : NULL;
+
+	for (unsigned i = 0; board && !g->gone && i < g->crew.count; i++)
+		if (g->crew.members[i].pid > 0 &&
+		    FR_BOARD_GET(fr_board_slot(board, i)->state) == FR_BOARD_SERVING)
+			return false;
+	return true;
+}

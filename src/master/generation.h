@@ -76,6 +76,9 @@ int fr_generation_reopen_log(struct fr_generation *g, struct fr_diag *diag) FR_M
 /* Ends what runs; on_gone follows, perhaps at once. */
 void fr_generation_stop(struct fr_generation *g, bool graceful);
 
+/* Whether none of its workers takes connections any more, as far as they have told. */
+bool fr_generation_has_left(const struct fr_generation *g);
+
 /* A child has ended and was not reaped yet: true if it was the loader, which is reaped then. */
 bool fr_generation_loader_ended(struct fr_generation *g, pid_t pid);
 

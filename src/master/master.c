@@ -20,6 +20,8 @@
 #include "master/status.h"
 
 #define MAX_LOGGED 12000 /* bytes of a child's words that fit a log entry */
+#define HANDOVER 2. /* seconds: how long a reload waits for the old workers to leave */
+#define HANDOVER_LOOK .005
 
 struct master {
 	const struct fr_options *options;
@@ -28,10 +30,13 @@ struct master {
 	struct fr_generation *current; /* NULL: none has come up yet */
 	struct fr_generation *coming; /* NULL: none is on its way */
 	struct fr_generation *retiring; /* finish what they have */
+	struct fr_generation *leaving; /* was just told to retire, and may still accept; or NULL */
 	struct fr_status *status;
 	struct fr_control control;
 	struct fr_control next_control; /* the coming generation's, if it is another */
 	ev_io signals;
+	ev_timer handover; /* looks whether it still does */
+	ev_tstamp handover_end;
 	ev_timer sweep; /* frees what is gone, outside of its callbacks */
 	char *pid_file; /* that was written */
 	unsigned number; /* of the last generation that was begun */
@@ -164,6 +169,8 @@ static void drop(struct master *m, struct fr_generation **at)
 	struct fr_generation *g = *at;
 
 	*at = g->next;
+	if (m->leaving == g)
+		m->leaving = NULL;
 	fr_listeners_close(&g->listeners,
 	                   m->current && m->current != g ? &m->current->listeners : NULL);
 	fr_log(FR_DEBUG, "generation %u is gone", g->number);
@@ -243,7 +250,7 @@ static bool crowded(const struct master *m)
 /* Now, or, for all who ask meanwhile, once more after what is under way. */
 static void reload(struct master *m)
 {
-	m->again = m->coming || crowded(m);
+	m->again = m->coming || m->leaving || crowded(m);
 	if (!m->again)
 		begin_reload(m);
 }
@@ -312,6 +319,24 @@ static void replace(struct master *m, struct fr_generation *old, struct fr_gener
 	fr_crew_retire(&old->crew);
 }
 
+/*
+ * Who asked for a reload is told of it when the next connection is sure to be
+ * the new generation's: when the old workers have heard that they retire.
+ * One that is stuck hears nothing, and accepts nothing meanwhile.
+ */
+static void on_handover(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct master *m = timer->data;
+
+	(void)revents;
+	if (m->leaving && !fr_generation_has_left(m->leaving) && ev_now(loop) < m->handover_end)
+		return;
+	ev_timer_stop(loop, timer);
+	m->leaving = NULL;
+	tell_outcome(m, NULL);
+	reload_again(m);
+}
+
 static void log_ready(const struct master *m, const struct fr_generation *g)
 {
 	char address[256];
@@ -348,8 +373,11 @@ static void on_ready(void *data, struct fr_generation *g)
 		replace(m, old, g);
 	fr_status_serves(m->status, g->number);
 	log_ready(m, g);
-	tell_outcome(m, NULL);
-	reload_again(m);
+	if (!old)
+		return;
+	m->leaving = old;
+	m->handover_end = ev_now(m->loop) + HANDOVER;
+	ev_timer_again(m->loop, &m->handover);
 }
 
 static void on_command(void *data, struct fr_control_client *client, const char *word);
@@ -559,6 +587,8 @@ int fr_master_serve(struct fr_config *config, const struct fr_options *options,
 	m.control.loop = m.next_control.loop = m.loop;
 	ev_io_init(&m.signals, on_signal, signal_fd, EV_READ);
 	ev_timer_init(&m.sweep, on_sweep, 0., 0.);
+	ev_timer_init(&m.handover, on_handover, 0., HANDOVER_LOOK);
+	m.handover.data = &m;
 	ev_timer_init(&m.asked, on_asked, FR_SIGNALS_ARE_ONE, 0.);
 	m.signals.data = m.sweep.data = &m;
 	ev_io_start(m.loop, &m.signals);
@@ -579,6 +609,7 @@ out:
 	fr_status_free(m.status);
 	fr_control_close(&m.next_control);
 	fr_control_close(&m.control);
+	ev_timer_stop(m.loop, &m.handover);
 	ev_timer_stop(m.loop, &m.sweep);
 	ev_timer_stop(m.loop, &m.asked);
 	ev_loop_destroy(m.loop);
