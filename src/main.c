@@ -12,9 +12,14 @@
 /* A descriptor below 3 that is closed would be the next thing that is opened, and be printed to. */
 static void fill_standard_fds(void)
 {
-	for (int fd = 0; fd < 3; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
+	for (int fd = 0; fd < 3; fd++) {
+		int got = fd;
+
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			got = open("/dev/null", O_RDWR);
+		if (got != fd)
 			_exit(1);
+	}
 }
 
 int main(int argc, char **argv)
