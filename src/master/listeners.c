@@ -229,7 +229,7 @@ void fr_unix_remove(const char *path, dev_t dev, ino_t ino)
 static int open_unix(const char *name, struct fr_listeners *l, struct fr_diag *diag)
 {
 	mode_t mask = umask(0);
-	struct fr_listener one;
+	struct fr_listener one = { .fd = -1 };
 	int err;
 
 	umask(mask);
