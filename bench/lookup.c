@@ -56,7 +56,8 @@ static char *make_manifest(unsigned n, int params)
 	if (!out)
 		abort();
 	fputs("{\"version\": 1, \"app\": {\"name\": \"main:app\", \"redirect_slashes\": true, "
-	      "\"wrapped\": false, \"debug\": false, \"root_path\": \"\"}, \"places\": 0, "
+	      "\"wrapped\": false, \"debug\": false, \"root_path\": \"\", \"middleware\": [], "
+	      "\"handlers\": [], \"last_handler\": null}, \"places\": 0, "
 	      "\"objects\": [\"thing\"], \"routes\": [",
 	      out);
 	for (unsigned i = 0; i < n; i++) {
@@ -66,7 +67,7 @@ static char *make_manifest(unsigned n, int params)
 		        "\"side\": null, \"methods\": [\"GET\"], \"name\": \"r\", "
 		        "\"endpoint\": \"main.r\", \"file\": \"/srv/app/main.py\", \"line\": 1, "
 		        "\"object\": 0, \"params\": %s, \"status\": 0, \"body\": \"none\", "
-		        "\"strict_content_type\": true, \"max_body\": null, "
+		        "\"strict_content_type\": true, \"max_body\": null, \"why\": null, "
 		        "\"slots\": 1, \"marks\": 0, \"caches\": 0, \"steps\": [{\"op\": "
 		        "\"endpoint\", \"name\": \"main.r\", \"object\": 0, \"mode\": \"async\", "
 		        "\"slot\": 0}, {\"op\": \"respond\", \"mode\": \"encoder\", \"slot\": 0}]}",
