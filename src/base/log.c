@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
+
 #define LINE_MAX_BYTES 16384
 
 static struct {
@@ -40,33 +42,16 @@ static void add(struct line *l, const char *p, size_t len)
 	l->len += len;
 }
 
-/* The length of a valid UTF-8 sequence of two bytes or more at p, else 0. */
-static size_t utf8_len(const unsigned char *p, size_t left)
-{
-	size_t len = p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : p[0] >= 0xe0 ? 3 : p[0] >= 0xc2 ? 2 : 0;
-
-	if (!len || p[0] > 0xf4 || len > left)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	if (p[0] == 0xc2 && p[1] < 0xa0) /* C1 controls */
-		return 0;
-	return len;
-}
-
 static void add_escaped(struct line *l, const char *text, size_t len, int multiline)
 {
 	const unsigned char *p = (const unsigned char *)text;
 
 	for (size_t i = 0; i < len;) {
-		size_t n = p[i] < 0x80 ? 0 : utf8_len(p + i, len - i);
+		size_t n = fr_utf8_len(text + i, len - i);
+		bool control = p[i] == 0xc2 && n == 2 && p[i + 1] < 0xa0; /* C1 */
 		char hex[5];
 
-		if (n) {
+		if (n > 1 && !control) {
 			add(l, text + i, n);
 			i += n;
 			continue;

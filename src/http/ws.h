@@ -1,6 +1,6 @@
 /*
  * What of WebSockets (RFC 6455) is a matter of bytes alone: the opening
- * handshake, UTF-8, close codes.  Frames are wslay's, in net/ws.c.
+ * handshake, close codes.  Frames are wslay's, in net/ws.c.
  *
  * Pure functions; any thread.
  */
@@ -23,8 +23,6 @@ int fr_ws_handshake(const struct fr_head *head, const char **ret_why);
 
 /* The Sec-WebSocket-Accept for a head of which the above said 101; with a final NUL. */
 void fr_ws_accept(const struct fr_head *head, char ret[FR_WS_ACCEPT_BYTES + 1]);
-
-bool fr_utf8_valid(const char *p, size_t len);
 
 /* Whether a peer may send this code in a close frame. */
 bool fr_ws_code_valid(unsigned code);

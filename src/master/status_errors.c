@@ -3,49 +3,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/utf8.h"
 #include "master/status_private.h"
 
 #define MAX_MESSAGE (sizeof(struct fr_board_error) + 1024 + FR_BOARD_ERROR_TEXT)
 
-/* Length of the UTF-8 sequence at p, 0 if there is none. */
-static size_t utf8(const unsigned char *p, size_t len)
+void fr_status_clean(char *text, size_t len)
 {
-	size_t n = *p < 0x80                 ? 1
-	           : *p >= 0xc2 && *p < 0xe0 ? 2
-	           : *p >= 0xe0 && *p < 0xf0 ? 3
-	           : *p >= 0xf0 && *p < 0xf5 ? 4
-	                                     : 0;
-
-	if (n > len)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if (n >= 3 && ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	               (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f)))
-		return 0;
-	return n;
-}
-
-/* Text for JSON, whatever a worker wrote. */
-static char *clean(const char *text, size_t len)
-{
-	char *out = malloc(len + 1);
 	size_t step;
 
-	if (!out)
-		return NULL;
 	for (size_t i = 0; i < len; i += step) {
-		step = utf8((const unsigned char *)text + i, len - i);
-		if (step && text[i]) {
-			memcpy(out + i, text + i, step);
-		} else {
-			out[i] = '?';
+		step = fr_utf8_len(text + i, len - i);
+		if (!step || !text[i]) {
+			text[i] = '?';
 			step = 1;
 		}
 	}
+}
+
+static char *clean(const char *text, size_t len)
+{
+	char *out = malloc(len + 1);
+
+	if (!out)
+		return NULL;
+	memcpy(out, text, len);
 	out[len] = 0;
+	fr_status_clean(out, len);
 	return out;
 }
 

@@ -98,6 +98,9 @@ void fr_counts_fini(struct fr_counts *c);
 /* Adds what worker's slot says of route; FR_ENOMEM: not all of it. */
 int fr_watch_count(const struct fr_watch *w, uint32_t worker, uint32_t route, struct fr_counts *to);
 
+/* Makes text for JSON of what a child wrote, whatever that is. */
+void fr_status_clean(char *text, size_t len);
+
 /* Takes the errors out of all rings. */
 void fr_status_drain(struct fr_status *s);
 

@@ -11,6 +11,7 @@
 
 #include <poll.h>
 
+#include "base/utf8.h"
 #include "http/ws.h"
 #include "net/conn.h"
 

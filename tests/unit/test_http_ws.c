@@ -1,4 +1,4 @@
-/* What of WebSockets is a matter of bytes: SHA-1, the handshake, UTF-8, close codes. */
+/* What of WebSockets is a matter of bytes: SHA-1, the handshake, close codes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -141,43 +141,6 @@ static void test_keys(void **state)
 	assert_int_equal(judged(&a), 400);
 }
 
-static void test_utf8(void **state)
-{
-	static const struct fr_bytes good[] = {
-		B(""),
-		B("a"),
-		B("plain text that is longer than a word"),
-		B("\xc2\x80\xdf\xbf"),
-		B("\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf"),
-		B("\xf0\x90\x80\x80\xf4\x8f\xbf\xbf"),
-		B("eightbyt\xe2\x82\xac and more"),
-	};
-	static const struct fr_bytes bad[] = {
-		B("\x80"),
-		B("\xc0\xaf"),
-		B("\xc1\xbf"),
-		B("\xc2"),
-		B("\xc2\x41"),
-		B("\xe0\x9f\xbf"),
-		B("\xed\xa0\x80"),
-		B("\xe2\x82"),
-		B("\xe2\x82\x41"),
-		B("\xf0\x8f\xbf\xbf"),
-		B("\xf4\x90\x80\x80"),
-		B("\xf5\x80\x80\x80"),
-		B("\xf0\x9f\x98"),
-		B("\xff"),
-		B("seven b\xe2\x82"),
-		B("eightbyt\xff"),
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		assert_true(fr_utf8_valid(good[i].p, good[i].len));
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_false(fr_utf8_valid(bad[i].p, bad[i].len));
-}
-
 static void test_codes(void **state)
 {
 	static const unsigned good[] = { 1000, 1001, 1003, 1007, 1011, 1014, 3000, 4999 };
@@ -193,8 +156,9 @@ static void test_codes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sha1),  cmocka_unit_test(test_handshake),
-		cmocka_unit_test(test_keys),  cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_sha1),
+		cmocka_unit_test(test_handshake),
+		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_codes),
 	};
 
