@@ -17,7 +17,6 @@
 #include "base/log.h"
 #include "workers/process.h"
 
-#define WHY_MAX 160
 #define THREAD_LOOKS 20 /* at threads that may be about to end */
 #define THREAD_PAUSE 5000000 /* ns */
 
@@ -68,7 +67,7 @@ struct verdict {
 static void judge_open(void *data, int fd, int dir)
 {
 	struct verdict *v = data;
-	char link[32], name[WHY_MAX];
+	char link[32], name[FR_SPARE_WHY];
 	struct stat st;
 	ssize_t n;
 
@@ -79,7 +78,7 @@ static void judge_open(void *data, int fd, int dir)
 	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
 	n = readlink(link, name, sizeof name - 1);
 	name[n > 0 ? n : 0] = 0;
-	snprintf(v->why, WHY_MAX, "the import left descriptor %d open: %.100s", fd, name);
+	snprintf(v->why, FR_SPARE_WHY, "the import left descriptor %d open: %.100s", fd, name);
 }
 
 static void count_one(void *data, int number, int dir)
@@ -109,7 +108,7 @@ static unsigned count_threads(void)
 }
 
 /* Why a fork would not be what the application thinks that it is; "": it is. */
-static void judge(const struct fr_spare_fds *before, char why[WHY_MAX])
+static void judge(const struct fr_spare_fds *before, char why[FR_SPARE_WHY])
 {
 	struct verdict v = { before, why };
 	unsigned threads = count_threads();
@@ -117,12 +116,12 @@ static void judge(const struct fr_spare_fds *before, char why[WHY_MAX])
 
 	*why = 0;
 	if (threads > 1)
-		snprintf(why, WHY_MAX, "the import left %u threads running", threads - 1);
+		snprintf(why, FR_SPARE_WHY, "the import left %u threads running", threads - 1);
 	else if (threads == 0 || each("/proc/self/fd", judge_open, &v) < 0)
-		snprintf(why, WHY_MAX, "/proc can't be read");
+		snprintf(why, FR_SPARE_WHY, "/proc can't be read");
 	else if (!*why &&
 	         (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD))
-		snprintf(why, WHY_MAX, "the import left a subprocess running");
+		snprintf(why, FR_SPARE_WHY, "the import left a subprocess running");
 }
 
 /* ---- the master ---- */
@@ -271,7 +270,7 @@ static int prepare(void)
 int fr_spare_wait(struct fr_heritage *h, const struct fr_spare_fds *before)
 {
 	struct fr_spare_order order;
-	char why[WHY_MAX];
+	char why[FR_SPARE_WHY];
 
 	if (prepare() < 0)
 		return -1;

@@ -58,6 +58,7 @@ struct fr_report {
 };
 
 #define FR_REPORT_MAX 65536u
+#define FR_SPARE_WHY 160 /* bytes of FR_REPORT_PARKED's reason, the terminator with them */
 
 /* Names of the processes, as ps shows them. */
 #define FR_WORKER_NAME "fastrapid-w%u"

@@ -65,11 +65,12 @@ static void parked(struct fr_spare *spare, const char *why)
 {
 	ev_timer_stop(spare->loop, &spare->timer);
 	spare->parked_at = ev_time();
-	snprintf(spare->why, sizeof spare->why, "%s", why);
+	/* The application's process may have sent more. */
+	snprintf(spare->why, sizeof spare->why, "%.*s", FR_SPARE_WHY - 1, why);
 	become(spare, FR_SPARE_PARKED);
 	if (*why)
 		fr_log(FR_INFO, "the spare (pid %d) of generation %u stands by for one worker: %s",
-		       (int)spare->pid, spare->heritage->generation, why);
+		       (int)spare->pid, spare->heritage->generation, spare->why);
 	else
 		fr_log(FR_INFO, "the spare (pid %d) of generation %u stands by", (int)spare->pid,
 		       spare->heritage->generation);

@@ -43,7 +43,7 @@ struct fr_spare {
 	enum fr_spare_state state;
 	pid_t pid; /* 0: not running */
 	int fd; /* -1: closed */
-	char why[160]; /* it can't be forked; "": it can */
+	char why[FR_SPARE_WHY]; /* it can't be forked; "": it can */
 	unsigned failures; /* in a row */
 	ev_tstamp parked_at;
 	bool unwanted; /* for good */

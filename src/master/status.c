@@ -368,6 +368,7 @@ void fr_watch_spare(struct fr_watch *w, pid_t pid, const char *state, const char
 	w->spare.pid = pid;
 	w->spare.state = state;
 	snprintf(w->spare.why, sizeof w->spare.why, "%s", why);
+	fr_status_clean(w->spare.why, strlen(w->spare.why));
 }
 
 void fr_status_leave(struct fr_watch *w)

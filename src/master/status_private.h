@@ -9,6 +9,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "master/heritage.h"
 #include "master/listeners.h"
 #include "master/status.h"
 
@@ -47,7 +48,7 @@ struct fr_watch {
 	struct {
 		pid_t pid; /* 0: not running */
 		const char *state; /* NULL: there is none */
-		char why[160]; /* it can't be forked */
+		char why[FR_SPARE_WHY]; /* it can't be forked */
 	} spare;
 };
 

@@ -6,10 +6,13 @@
 
 #include <cmocka.h>
 #include <cjson/cJSON.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
+#include "master/heritage.h"
 #include "tests/unit/status_world.h"
 
 static cJSON *tree_of(struct status_world *w)
@@ -173,6 +176,43 @@ static void test_errors(void **state)
 	status_world_fini(&w);
 }
 
+/* A reason names a file of the application's: any bytes, and cut where it is too long. */
+static void test_spare(void **state)
+{
+	static const char head[] = "the import left descriptor 3 open: /tmp/x\xff";
+	char why[2 * FR_SPARE_WHY] = "";
+	struct status_world w;
+	const char *shown;
+	cJSON *tree;
+
+	(void)state;
+	snprintf(why, sizeof why, "%s", head);
+	while (strlen(why) < FR_SPARE_WHY)
+		strcat(why, "\xc3\xa4");
+	status_world_init(&w);
+	fr_watch_spare(w.watch, 17, "parked", why);
+	tree = tree_of(&w);
+	number(tree, "spares.0.pid", 17);
+	assert_true(cJSON_IsFalse(at(tree, "spares.0.forkable")));
+	shown = at(tree, "spares.0.why")->valuestring;
+	assert_int_equal(strlen(shown), FR_SPARE_WHY - 1);
+	assert_true(fr_utf8_valid(shown, strlen(shown)));
+	assert_int_equal(shown[sizeof head - 2], '?');
+	assert_int_equal(shown[FR_SPARE_WHY - 2], '?'); /* half a character */
+	assert_int_equal(strncmp(shown, head, sizeof head - 2), 0);
+	cJSON_Delete(tree);
+	fr_watch_spare(w.watch, 18, "parked", "");
+	tree = tree_of(&w);
+	assert_true(cJSON_IsTrue(at(tree, "spares.0.forkable")));
+	assert_true(cJSON_IsNull(at(tree, "spares.0.why")));
+	cJSON_Delete(tree);
+	fr_watch_spare(w.watch, 0, NULL, "");
+	tree = tree_of(&w);
+	assert_int_equal(cJSON_GetArraySize(at(tree, "spares")), 0);
+	cJSON_Delete(tree);
+	status_world_fini(&w);
+}
+
 /* What a dead worker had counted stays in the totals; what it had in flight is lost. */
 static void test_death(void **state)
 {
@@ -205,7 +245,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_totals), cmocka_unit_test(test_workers),
 		cmocka_unit_test(test_routes), cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_death),
+		cmocka_unit_test(test_death),  cmocka_unit_test(test_spare),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
