@@ -1,12 +1,10 @@
 #include "master/master.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <ev.h>
@@ -17,6 +15,7 @@
 #include "master/crew.h"
 #include "master/generation.h"
 #include "master/listeners.h"
+#include "master/pid_file.h"
 #include "master/status.h"
 
 #define MAX_LOGGED 12000 /* bytes of a child's words that fit a log entry */
@@ -77,59 +76,6 @@ static void could_not_start(struct master *m, const struct fr_diag *diag, const 
 	if (log_fd > 2)
 		fr_log_text(FR_ERROR, end, len, "could not start: %s: %s", diag->where,
 		            diag->message);
-}
-
-/* ---- the pid file ---- */
-
-/* Written beside and renamed, so that nobody ever reads half a number. */
-static int write_pid_file(const char *path, struct fr_diag *diag)
-{
-	char *temp;
-	int fd, err = 0;
-
-	if (asprintf(&temp, "%s.%d", path, (int)getpid()) < 0)
-		return fr_diag_set(diag, FR_ENOMEM, path, "out of memory");
-	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0) {
-		err = fr_diag_errno(diag, errno, path, "can't write the pid file");
-		free(temp);
-		return err;
-	}
-	if (dprintf(fd, "%d\n", (int)getpid()) < 0 || rename(temp, path) < 0) {
-		err = fr_diag_errno(diag, errno, path, "can't write the pid file");
-		unlink(temp);
-	}
-	close(fd);
-	free(temp);
-	return err;
-}
-
-/* Only if it is still ours: another server may have been started with the same file. */
-static void remove_pid_file(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	int pid = 0;
-
-	if (!f)
-		return;
-	if (fscanf(f, "%d", &pid) == 1 && pid == (int)getpid())
-		unlink(path);
-	fclose(f);
-}
-
-static void set_pid_file(struct master *m, const char *path, struct fr_diag *diag, int *ret)
-{
-	char *old = m->pid_file;
-
-	*ret = 0;
-	if (path && old && !strcmp(path, old))
-		return;
-	if (path && (*ret = write_pid_file(path, diag)) < 0)
-		return;
-	if (old)
-		remove_pid_file(old);
-	free(old);
-	m->pid_file = path ? strdup(path) : NULL;
 }
 
 /* ---- ending ---- */
@@ -302,14 +248,12 @@ static void on_failed(void *data, struct fr_generation *g)
 static void replace(struct master *m, struct fr_generation *old, struct fr_generation *g)
 {
 	struct fr_diag diag;
-	int err;
 
 	fr_log_init(g->log_fd, (enum fr_level)g->config.log.level);
 	if (!g->config.control || (m->control.path && strcmp(m->control.path, g->config.control)) ||
 	    m->next_control.path)
 		fr_control_move(&m->control, &m->next_control);
-	set_pid_file(m, g->config.pid_file, &diag, &err);
-	if (err < 0)
+	if (fr_pid_file_move(&m->pid_file, g->config.pid_file, &diag) < 0)
 		fr_log(FR_ERROR, "%s: %s", diag.where, diag.message);
 	fr_status_move(m->status, g->config.status.listen);
 	/* The sockets that both have live on; a socket that the new one lacks ends with the old one's workers. */
@@ -355,13 +299,10 @@ static void on_ready(void *data, struct fr_generation *g)
 	struct master *m = data;
 	struct fr_generation *old = m->current;
 	struct fr_diag diag;
-	int err = 0;
 
 	if (m->stopping)
 		return;
-	if (!old)
-		set_pid_file(m, g->config.pid_file, &diag, &err);
-	if (err < 0) {
+	if (!old && fr_pid_file_move(&m->pid_file, g->config.pid_file, &diag) < 0) {
 		could_not_start(m, &diag, NULL, g->log_fd);
 		stop(m, true);
 		return;
@@ -601,9 +542,7 @@ int fr_master_serve(struct fr_config *config, const struct fr_options *options,
 	ev_run(m.loop, 0);
 	fr_log(FR_INFO, "stopped");
 out:
-	if (m.pid_file)
-		remove_pid_file(m.pid_file);
-	free(m.pid_file);
+	fr_pid_file_remove(&m.pid_file);
 	fr_log_init(STDERR_FILENO, FR_INFO);
 	fr_generation_free(m.current);
 	fr_status_free(m.status);
