@@ -147,11 +147,16 @@ bool fr_run_raised(struct fr_run *run);
 typedef enum fr_flow fr_phase_fn(struct fr_run *run);
 extern fr_phase_fn *const fr_phases[FR_NPHASES];
 
-/* An exception is set: says where it goes. */
-enum fr_flow fr_run_unwind(struct fr_run *run);
-
 /* Looks the route up: 0, or -1 and an exception. */
 int fr_run_lookup(struct fr_run *run);
+
+/* ---- unwind.c ---- */
+
+/* An exception is set: says where it goes. */
+enum fr_flow fr_run_unwind(struct fr_run *run);
+fr_phase_fn fr_phase_handle, fr_phase_handled, fr_phase_handler_sent;
+fr_phase_fn fr_phase_close_form, fr_phase_form_closed;
+fr_phase_fn fr_phase_top, fr_phase_top_made, fr_phase_top_sent;
 
 /* ---- request.c: what Python sees of the request; borrowed results ---- */
 
