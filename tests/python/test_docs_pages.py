@@ -48,7 +48,7 @@ def test_scalar(root_path: str) -> None:
     response = TestClient(app, root_path=root_path).get("/scalar")
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert "<title>A &amp; B - Scalar</title>" in response.text
-    assert f'Scalar.createApiReference("#app", {{"url": "{root_path}/v1.json", "telemetry": false}});' in response.text
+    assert f'Scalar.createApiReference("#app", {{"url": "{root_path}/v1.json", "telemetry": false, "agent": {{"disabled": true}}}});' in response.text
     assert "https://cdn.jsdelivr.net/npm/@scalar/api-reference@1" in fetched(response.text)
     assert app.openapi()["paths"] == {}
     assert TestClient(FastrAPI(scalar_url="/scalar", openapi_url=None)).get("/scalar").status_code == 404
@@ -86,7 +86,11 @@ def test_pages_fetch_nothing_from_outside(folder: Path, path: str, root_path: st
         kind, content = FILES[url.rpartition("/")[2]]
         assert (response.status_code, response.content) == (200, content)
         assert response.headers["content-type"].partition(";")[0] == kind
-    assert ("withDefaultFonts" in page) == (path == "/scalar")
+    for name in ("withDefaultFonts", "showDeveloperTools", "hideClientButton"):
+        assert (name in page) == (path == "/scalar")
+    own_images = client.get(path).headers.get("content-security-policy")
+    assert own_images == ("img-src 'self' data:" if path == "/redoc" else None)
+    assert "content-security-policy" not in TestClient(FastrAPI()).get("/redoc").headers
 
 
 def test_only_these_files_are_served(folder: Path) -> None:

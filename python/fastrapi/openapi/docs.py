@@ -16,8 +16,16 @@ swagger_ui_default_parameters: dict[str, Any] = {
     "showCommonExtensions": True,
 }
 
-# No reports of its use to its makers.
-scalar_default_parameters: dict[str, Any] = {"telemetry": False}
+# No reports of its use to its makers, and no assistant of theirs, which asks them what it
+# can do whenever the page is opened on the machine that serves it.
+scalar_default_parameters: dict[str, Any] = {"telemetry": False, "agent": {"disabled": True}}
+
+# What else of Scalar's page lives elsewhere: fonts, and buttons that lead there.
+scalar_local_parameters: dict[str, Any] = {
+    "withDefaultFonts": False,
+    "showDeveloperTools": "never",
+    "hideClientButton": True,
+}
 
 
 def _in_script(value: Any) -> str:
@@ -82,6 +90,7 @@ def get_swagger_ui_html(
         [
             f'<link rel="stylesheet" href="{escape(swagger_css_url)}">',
             f'<link rel="shortcut icon" href="{escape(swagger_favicon_url)}">',
+            "<style>body { margin: 0; }</style>",
         ],
         [
             '<div id="swagger-ui"></div>',
@@ -144,32 +153,37 @@ def get_scalar_html(
 
 
 # What comes back from an authorization server is handed to the window that opened
-# this one, as Swagger UI expects it.
+# this one, as Swagger UI expects it.  A server's Cross-Origin-Opener-Policy may have parted the two.
 _OAUTH2_SCRIPT = """
-const oauth2 = window.opener.swaggerUIRedirectOauth2;
-const text = window.location.hash ? window.location.hash.substring(1) : window.location.search.substring(1);
-const answer = Object.fromEntries(new URLSearchParams(text));
-const isValid = answer.state === oauth2.state;
-const auth = oauth2.auth, redirectUrl = oauth2.redirectUrl;
-const byCode = ["accessCode", "authorizationCode", "authorization_code"].includes(auth.schema.get("flow"));
-const report = (level, message) => oauth2.errCb({ authId: auth.name, source: "auth", level, message });
-if (byCode && !auth.code) {
-  if (!isValid) report("warning", "The server gave back another state than it was sent.");
-  if (answer.code) {
-    delete oauth2.state;
-    auth.code = answer.code;
-    oauth2.callback({ auth, redirectUrl });
+function handOver(oauth2) {
+  const text = window.location.hash ? window.location.hash.substring(1) : window.location.search.substring(1);
+  const answer = Object.fromEntries(new URLSearchParams(text));
+  const isValid = answer.state === oauth2.state;
+  const auth = oauth2.auth, redirectUrl = oauth2.redirectUrl;
+  const byCode = ["accessCode", "authorizationCode", "authorization_code"].includes(auth.schema.get("flow"));
+  const report = (level, message) => oauth2.errCb({ authId: auth.name, source: "auth", level, message });
+  if (byCode && !auth.code) {
+    if (!isValid) report("warning", "The server gave back another state than it was sent.");
+    if (answer.code) {
+      delete oauth2.state;
+      auth.code = answer.code;
+      oauth2.callback({ auth, redirectUrl });
+    } else {
+      const parts = [answer.error, answer.error_description, answer.error_uri].filter(Boolean);
+      report("error", parts.join(": ") || "The server gave no access code.");
+    }
   } else {
-    const parts = [answer.error, answer.error_description, answer.error_uri].filter(Boolean);
-    report("error", parts.join(": ") || "The server gave no access code.");
+    oauth2.callback({ auth, token: answer, isValid, redirectUrl });
   }
-} else {
-  oauth2.callback({ auth, token: answer, isValid, redirectUrl });
+  window.close();
 }
-window.close();
+const oauth2 = window.opener && window.opener.swaggerUIRedirectOauth2;
+if (oauth2) handOver(oauth2);
+else document.body.append("This page ends a log-in that Swagger UI began in another window; that window is not there.");
 """
 
 
 def get_swagger_ui_oauth2_redirect_html() -> HTMLResponse:
     """The page to which an authorization server sends Swagger UI's window back."""
-    return _page("Swagger UI: OAuth2 Redirect", [], ["<script>", _OAUTH2_SCRIPT.strip(), "</script>"])
+    no_icon = '<link rel="icon" href="data:,">'
+    return _page("Swagger UI: OAuth2 Redirect", [no_icon], ["<script>", _OAUTH2_SCRIPT.strip(), "</script>"])
