@@ -2,6 +2,8 @@
  * The module `fastrapi._fastrapid`: an extension module in other interpreters,
  * built in where the daemon runs.
  */
+#include "config.h"
+
 #include "workers/asgi.h"
 #include "workers/exec.h"
 #include "workers/patterns.h"
@@ -73,7 +75,7 @@ static int module_exec(PyObject *module)
 	    fr_run_ready(module, state) < 0 || fr_place_ready(module, state) < 0 ||
 	    fr_asgi_ready(module, state) < 0 || fr_asgi_entry_ready(module, state) < 0)
 		return -1;
-	return 0;
+	return PyModule_AddStringConstant(module, "__version__", PACKAGE_VERSION);
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)

@@ -1,10 +1,9 @@
 """FastrAPI: FastAPI's way of writing web APIs, executed by a C server."""
 
-__version__ = "0.1.0"
-
 from starlette import status as status
 
 from ._alias import install_as_fastapi as install_as_fastapi
+from ._fastrapid import __version__ as __version__
 from .applications import FastAPI as FastAPI
 from .applications import FastrAPI as FastrAPI
 from .background import BackgroundTasks as BackgroundTasks

@@ -4,6 +4,9 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+# That of the build: configure.ac's.
+__version__: str
+
 # A descriptor: the __call__ of an application.
 asgi_method: Any
 

@@ -21,7 +21,7 @@ const struct fr_option fr_option_table[] = {
 	{ 0, "explain", "'METHOD PATH'", "Print which route answers, its plan, and in which order things run." },
 	{ 0, "dump", "WHAT", "Print what was compiled: manifest or image." },
 	{ 0, "reference", "FORMAT", "Print the reference of the configuration: md, or man for the man page." },
-	{ 0, "version", NULL, "Print the versions of fastrapid and of the libraries it uses." },
+	{ 0, "version", NULL, "Print the versions of fastrapid, of Python, and of libraries that it uses." },
 	{ 0, "help", NULL, "Print this." },
 };
 /* clang-format on */

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fastrapi as package
 import pytest
 from harness import HELLO, TOP
 
@@ -126,6 +127,13 @@ def test_version_names_the_libraries(fastrapid: Run) -> None:
     assert names == ["fastrapid", "libev", "llhttp", "cJSON", "libsodium", "Python"]
     for line in done.stdout.splitlines():
         assert re.fullmatch(r"\w+ \d+(\.\d+)+\S*", line), line
+
+
+def test_the_package_has_the_daemons_version(fastrapid: Run) -> None:
+    own = re.search(r"^AC_INIT\(\[fastrapi\], \[(.+?)\]", (TOP / "configure.ac").read_text(), re.MULTILINE)
+    assert own is not None
+    assert package.__version__ == own[1]
+    assert fastrapid("--version").stdout.startswith(f"fastrapid {own[1]}\n")
 
 
 def test_reference_is_the_committed_one(fastrapid: Run) -> None:
