@@ -314,8 +314,10 @@ static void on_ready(void *data, struct fr_generation *g)
 		replace(m, old, g);
 	fr_status_serves(m->status, g->number);
 	log_ready(m, g);
-	if (!old)
+	if (!old) {
+		reload_again(m); /* asked for while the first one was on its way */
 		return;
+	}
 	m->leaving = old;
 	m->handover_end = ev_now(m->loop) + HANDOVER;
 	ev_timer_again(m->loop, &m->handover);

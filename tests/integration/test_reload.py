@@ -162,6 +162,22 @@ def test_hups_coalesce(daemon: Start, tmp_path: Path) -> None:
     settled(server, 1)
 
 
+@pytest.mark.parametrize("how", ["signal", "command"])
+def test_a_reload_asked_for_during_the_start(daemon: Start, tmp_path: Path, how: str) -> None:
+    server = daemon("import time\ntime.sleep(1)\n" + HELLO, {"control": "control"}, ready=False)
+    wait(lambda: (tmp_path / "control").exists() and server.workers() != [], server.log)
+    asked = None
+    if how == "command":
+        asked = subprocess.Popen([FASTRAPID, "-c", server.conf_file, "-s", "reload"], stdout=subprocess.DEVNULL)
+    else:
+        server.process.send_signal(1)
+    server.wait_ready()
+    server.wait_log("1 workers, generation 2\n")
+    assert asked is None or asked.wait(15) == 0
+    assert server.log.count("reloading") == 1
+    settled(server, 1)
+
+
 def test_old_generations_are_bounded(daemon: Start, tmp_path: Path) -> None:
     slow = version(1).replace("sleep(2)", "sleep(60)")
     conf = {**CONTROL, "workers": 1, "timeouts": {"drain": 60}, "limits": {"retiring": 2}}
