@@ -179,6 +179,8 @@ static bool step_head(struct fr_conn *c)
 				in->rd = 0;
 				in->wr = 1;
 			}
+			if (c->eof)
+				c->closing = FR_CLOSE;
 			return false;
 		}
 		fr_parser_begin(&in->parser, in->data + in->rd);

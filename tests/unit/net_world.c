@@ -353,6 +353,7 @@ void play(struct world *w, const struct fr_net_limits *limits, const struct act 
 	int fd = listen_inet(&at), small = 8192;
 
 	world_init(w, limits);
+	w->began = ev_now(w->loop);
 	assert_int_equal(fr_server_listen(w->server, fd), 0);
 	w->client.acts = acts;
 	w->client.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

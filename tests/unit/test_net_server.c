@@ -122,6 +122,25 @@ static void test_half_close(void **state)
 	world_fini(&w);
 }
 
+/* What old clients send behind a body is no request that could still come. */
+static void test_half_close_after_blanks(void **state)
+{
+	struct fr_net_limits limits;
+
+	(void)state;
+	fr_net_limits_init(&limits);
+	limits.header_timeout = limits.idle_timeout = 3;
+	PLAY(line, &limits, SAY("GET /later HTTP/1.1\r\nHost: a\r\n\r\n\r\n"), HALF, ALL);
+	assert_int_equal(count(line.client.out, "HTTP/1.1"), 1);
+	assert_true(line.client.eof);
+	assert_true(ev_now(line.loop) - line.began < 2);
+	world_fini(&line);
+	PLAY(part, &limits, SAY("GET /later HTTP/1.1\r\nHost: a\r\n\r\n\r"), HALF, ALL);
+	assert_int_equal(count(part.client.out, "HTTP/1.1"), 1);
+	assert_true(ev_now(part.loop) - part.began < 2);
+	world_fini(&part);
+}
+
 static void test_drain(void **state)
 {
 	(void)state;
@@ -237,10 +256,15 @@ static void test_addresses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_timeouts),    cmocka_unit_test(test_back_pressure),
-		cmocka_unit_test(test_write_stall), cmocka_unit_test(test_client_leaves),
-		cmocka_unit_test(test_half_close),  cmocka_unit_test(test_drain),
-		cmocka_unit_test(test_drain_idle),  cmocka_unit_test(test_connection_limit),
+		cmocka_unit_test(test_timeouts),
+		cmocka_unit_test(test_back_pressure),
+		cmocka_unit_test(test_write_stall),
+		cmocka_unit_test(test_client_leaves),
+		cmocka_unit_test(test_half_close),
+		cmocka_unit_test(test_half_close_after_blanks),
+		cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_drain_idle),
+		cmocka_unit_test(test_connection_limit),
 		cmocka_unit_test(test_addresses),
 	};
 
