@@ -584,9 +584,7 @@ void fr_socket_fini(struct fr_socket *s)
 		struct fr_request *req = s->pool;
 
 		s->pool = req->next;
-		free(req->body);
-		free(req->head);
-		free(req);
+		fr_request_free(req);
 	}
 	fr_bridge_fini(s);
 	if (s->program)

@@ -27,6 +27,7 @@ struct fr_socket {
 	PyObject *lifespan_state; /* dict; each scope gets a copy */
 	struct fr_bridge_names *names;
 	struct fr_request *pool; /* free ones, linked by next */
+	size_t npool;
 	struct fr_request *live; /* those whose run waits in a task */
 	size_t nlive;
 	uint64_t next_id;
@@ -89,6 +90,9 @@ void fr_request_list(struct fr_request *req);
 void fr_request_unlist(struct fr_request *req);
 
 void fr_request_unref(struct fr_request *req);
+
+/* One that nobody holds, not even the pool. */
+void fr_request_free(struct fr_request *req);
 
 /* Sets the exception for a head that net refused: because of its status, or of its fields. */
 void fr_request_refused(unsigned status);

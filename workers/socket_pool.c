@@ -2,7 +2,9 @@
 
 #include <stdlib.h>
 
-#define POOL_BODY_MAX 65536 /* a larger buffer is not kept in the pool */
+#define POOL_MAX 256u /* requests that are kept for later ones */
+#define POOL_HEAD_MAX 8192 /* larger buffers are not kept with them */
+#define POOL_BODY_MAX 65536
 
 struct fr_request *fr_request_new(struct fr_socket *s, struct fr_exchange *x)
 {
@@ -10,6 +12,7 @@ struct fr_request *fr_request_new(struct fr_socket *s, struct fr_exchange *x)
 
 	if (req) {
 		s->pool = req->next;
+		s->npool--;
 	} else {
 		req = calloc(1, sizeof(*req));
 		if (!req)
@@ -27,12 +30,28 @@ struct fr_request *fr_request_new(struct fr_socket *s, struct fr_exchange *x)
 	return req;
 }
 
+void fr_request_free(struct fr_request *req)
+{
+	free(req->body);
+	free(req->head);
+	free(req);
+}
+
 void fr_request_unref(struct fr_request *req)
 {
 	struct fr_socket *s = req->sock;
 
 	if (--req->refs > 0)
 		return;
+	if (s->npool == POOL_MAX) {
+		fr_request_free(req);
+		return;
+	}
+	if (req->head_cap > POOL_HEAD_MAX) {
+		free(req->head);
+		req->head = NULL;
+		req->head_cap = 0;
+	}
 	if (req->body_cap > POOL_BODY_MAX) {
 		free(req->body);
 		req->body = NULL;
@@ -40,6 +59,7 @@ void fr_request_unref(struct fr_request *req)
 	}
 	req->next = s->pool;
 	s->pool = req;
+	s->npool++;
 }
 
 void fr_request_list(struct fr_request *req)
