@@ -1,6 +1,7 @@
 """Responses: Starlette's, and two deprecated JSON encoders."""
 
 import importlib
+import sys
 from typing import Any
 
 from starlette.responses import FileResponse as FileResponse
@@ -18,15 +19,20 @@ from .sse import EventSourceResponse as EventSourceResponse
 _ADVICE = " is deprecated: with a response model or return type the answer is encoded directly."
 
 
-def _optional(name: str) -> Any:
+def __getattr__(name: str) -> Any:
+    """`ujson` and `orjson`, imported when somebody asks for them; None where they are not installed."""
+    if name not in ("ujson", "orjson"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except ModuleNotFoundError:
-        return None
+        module = None
+    globals()[name] = module
+    return module
 
 
-ujson: Any = _optional("ujson")
-orjson: Any = _optional("orjson")
+def _library(name: str) -> Any:
+    return getattr(sys.modules[__name__], name)
 
 
 @deprecated("UJSONResponse" + _ADVICE, category=FastAPIDeprecationWarning, stacklevel=2)
@@ -35,6 +41,7 @@ class UJSONResponse(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         """Encode the content."""
+        ujson = _library("ujson")
         assert ujson is not None, "ujson must be installed to use UJSONResponse"
         text: str = ujson.dumps(content, ensure_ascii=False)
         return text.encode("utf-8")
@@ -46,6 +53,7 @@ class ORJSONResponse(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         """Encode the content."""
+        orjson = _library("orjson")
         assert orjson is not None, "orjson must be installed to use ORJSONResponse"
         options = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
         data: bytes = orjson.dumps(content, option=options)
