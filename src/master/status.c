@@ -292,6 +292,7 @@ static void log_flights(const struct fr_watch *w, unsigned worker, pid_t pid, bo
 	struct fr_board_slot *slot = fr_board_slot(&w->board, worker);
 	enum fr_level level = unexpected ? FR_ERROR : FR_WARNING;
 	uint64_t all = FR_BOARD_GET(slot->in_flight), named = 0;
+	char peer[FR_TRAFFIC_PEER];
 	struct timespec t;
 	uint64_t now;
 
@@ -319,6 +320,10 @@ static void log_flights(const struct fr_watch *w, unsigned worker, pid_t pid, bo
 		       (int)pid, (unsigned long long)(all - named));
 		w->status->lost += all - named;
 	}
+	/* Of a request that it had read and not yet taken apart, this is all that is known. */
+	if (fr_traffic_peer(&slot->traffic, peer))
+		fr_log(level, "worker %u (pid %d) was at the connection from %s", worker, (int)pid,
+		       peer);
 }
 
 static void count_cause(struct fr_status *s, const char *how)

@@ -214,12 +214,14 @@ struct turn {
 	size_t base;
 };
 
+/* Before anything is received: who dies now took what this client sent. */
 static struct turn enter(struct fr_conn *c)
 {
 	struct fr_server *s = c->srv;
 	struct turn t = { s->turn, s->turn_base };
 
 	s->turn = c;
+	fr_traffic_turn(s->counters, &c->peer.any);
 	s->turn_base = s->cork_len;
 	c->in_turn = true;
 	c->budget = (unsigned)s->limits.pipeline;
@@ -246,6 +248,7 @@ static void leave(struct fr_conn *c, struct turn t)
 	}
 	s->turn = t.outer;
 	s->turn_base = t.base;
+	fr_traffic_turn(s->counters, s->turn ? &s->turn->peer.any : NULL);
 	if (s->closed && !s->turn) {
 		s->closed = false;
 		s->app.on_flush(s->app.data);

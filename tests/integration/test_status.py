@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -21,6 +22,7 @@ SOURCE = (
     + """
 import asyncio
 import os
+import signal
 import time
 
 from fastrapi import HTTPException, Response
@@ -69,6 +71,11 @@ def short():
 def sleeps():
     time.sleep(0.001)
     return os.getpid()
+
+
+@app.get("/die")
+async def die():
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @app.get("/pid")
@@ -271,6 +278,20 @@ def test_a_dead_workers_requests_are_named_and_its_counters_kept(daemon: Callabl
     assert status.route("/items/{item}")["requests"] == 8
     assert seen["requests"] == 9
     assert seen["workers"][0]["requests"] == 1
+
+
+def test_a_worker_that_dies_in_a_handler_names_the_client(daemon: Callable[..., Any]) -> None:
+    status = Status(daemon, workers=1, errors=True)
+    with status.daemon.connect() as idle, status.daemon.connect() as connection:
+        idle.sendall(b"GET /pid HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert idle.recv(9) == b"HTTP/1.1 "
+        port = connection.getsockname()[1]
+        connection.sendall(b"GET /die HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(1) == b""
+    status.daemon.wait_log("was ended by signal 9 (Killed)")
+    log = status.daemon.log
+    assert "took a request with it: GET /die, " in log
+    assert re.findall(r"was at the connection from (\S+)", log) == [f"127.0.0.1:{port}"]
 
 
 def test_an_answer_that_is_not_out_is_in_flight(daemon: Callable[..., Any]) -> None:
