@@ -411,6 +411,8 @@ void fr_status_reload_failed(struct fr_status *s, const char *error)
 {
 	char *copy = strdup(error);
 
+	if (copy) /* with the words of an application: any bytes, and perhaps cut within a character */
+		fr_status_clean(copy, strlen(copy));
 	reload_ended(s, copy ? copy : strdup(""));
 }
 

@@ -222,7 +222,7 @@ static void test_death(void **state)
 	(void)state;
 	status_world_init(&w);
 	fr_watch_died(w.watch, 0, getpid(), "was ended by signal 9 (Killed)", true);
-	fr_status_reload_failed(w.status, "a traceback");
+	fr_status_reload_failed(w.status, "\xa4 a traceback: \xff, \xc3\xa4");
 	tree = tree_of(&w);
 	number(tree, "requests", 109);
 	number(tree, "in_flight", 0);
@@ -235,7 +235,7 @@ static void test_death(void **state)
 	                    "was ended by signal 9 (Killed)");
 	string(tree, "workers.0.state", "not running");
 	number(tree, "reload.failed", 1);
-	string(tree, "reload.error", "a traceback");
+	string(tree, "reload.error", "? a traceback: ?, \xc3\xa4");
 	cJSON_Delete(tree);
 	status_world_fini(&w);
 }
