@@ -116,6 +116,11 @@ void fr_exchange_abort(struct fr_exchange *x)
 	fr_conn_fail(c);
 }
 
+static bool is_head(const struct fr_head *h)
+{
+	return h->method.len == 4 && !memcmp(h->method.p, "HEAD", 4);
+}
+
 /*
  * Settles how the answer is framed and whether the connection outlives it.
  * A whole answer knows whether the body was read in time; one that only
@@ -125,10 +130,9 @@ static void decide(struct fr_conn *c, unsigned status, int64_t length, bool chun
                    bool whole)
 {
 	const struct fr_head *h = &c->head->parser.head;
-	bool head = h->method.len == 4 && !memcmp(h->method.p, "HEAD", 4);
 	bool pending = c->in && c->in->rd < c->in->wr;
 
-	c->no_body = head || status == 204 || status == 304;
+	c->no_body = is_head(h) || status == 204 || status == 304;
 	c->chunked = chunked && length < 0 && h->minor > 0;
 	c->answer_left = c->no_body ? -1 : length;
 	c->keep = !close && !c->x.websocket && h->keep_alive && !c->srv->draining &&
@@ -320,6 +324,7 @@ refused:
 static void refuse(struct fr_conn *c, unsigned status, const char *why,
                    const struct fr_field *fields, size_t nfields, const char *connection)
 {
+	const struct fr_block *in = c->head ? c->head : c->begun ? c->in : NULL;
 	struct fr_bytes none = { NULL, 0 }, head, body;
 	char text[160];
 	struct fr_emit e;
@@ -343,9 +348,10 @@ static void refuse(struct fr_conn *c, unsigned status, const char *why,
 	};
 	c->keep = false;
 	c->refused = true;
-	c->no_body = false;
+	c->no_body = in && is_head(&in->parser.head);
 	c->tx = FR_TX_ENDED;
-	if (make_head(c, &e, &head) || fr_out_send(c, head, body, none, NULL, NULL))
+	if (make_head(c, &e, &head) ||
+	    fr_out_send(c, head, c->no_body ? none : body, none, NULL, NULL))
 		fr_conn_fail(c);
 }
 

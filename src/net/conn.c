@@ -276,8 +276,8 @@ void fr_conn_timeout(struct fr_conn *c, enum fr_timer_kind kind)
 		if (!fr_conn_is_idle(c)) {
 			FR_COUNT_ADD(c->srv->counters->timeouts, 1);
 			c->in->rd = c->in->wr;
-			c->begun = false;
 			fr_answer_refuse(c, 408, "the head took too long");
+			c->begun = false;
 			break;
 		}
 		/* fall through */

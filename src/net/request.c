@@ -196,9 +196,9 @@ static bool step_head(struct fr_conn *c)
 			c->closing = FR_CLOSE;
 		return false;
 	}
-	c->begun = false;
 	in->rd = in->wr;
 	fr_answer_refuse(c, r < 0 ? (unsigned)-r : 503, r < 0 ? in->parser.why : "out of memory");
+	c->begun = false;
 	return true;
 }
 

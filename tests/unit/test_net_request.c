@@ -128,6 +128,26 @@ static void test_good_then_bad(void **state)
 	world_fini(&w);
 }
 
+/* RFC 9110, 9.3.2: the answer to HEAD has no content, whoever gives it. */
+static void test_refused_head(void **state)
+{
+	static const char *const requests[] = {
+		"HEAD / HTTP/1.1\r\n\r\n",
+		"HEAD / HTTP/1.1\r\nHost: a\r\nA b: c\r\n\r\n",
+		"HEAD /limit HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++) {
+		PLAY(w, NULL, { SEND, requests[i], strlen(requests[i]) }, ALL);
+		assert_has(&w, "HTTP/1.1 4");
+		assert_has(&w, "content-length: ");
+		assert_string_equal(strstr(w.client.out, "\r\n\r\n"), "\r\n\r\n");
+		assert_true(w.client.eof);
+		world_fini(&w);
+	}
+}
+
 /* An answer that is done is not lost with the next one, which is given up. */
 static void test_good_then_aborted(void **state)
 {
@@ -299,6 +319,7 @@ int main(void)
 		cmocka_unit_test(test_many_pipelined),
 		cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_zero_limits),
+		cmocka_unit_test(test_refused_head),
 		cmocka_unit_test(test_good_then_bad),
 		cmocka_unit_test(test_good_then_aborted),
 		cmocka_unit_test(test_split),
