@@ -1,4 +1,5 @@
 /* The status as a table, for `fastrapid -s status`. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,22 @@ static const char *str(const cJSON *o, const char *name)
 static const cJSON *sub(const cJSON *o, const char *name)
 {
 	return cJSON_GetObjectItemCaseSensitive(o, name);
+}
+
+struct cell {
+	char text[16];
+};
+
+/* A percentile of o's latencies, short ones to the microsecond; "-" before the first request. */
+static struct cell latency(const cJSON *o, const char *name)
+{
+	const cJSON *all = sub(o, "latency");
+	double ms = num(all, name);
+	struct cell cell = { "-" };
+
+	if (cJSON_IsObject(all))
+		snprintf(cell.text, sizeof cell.text, "%.*f", ms < 10 ? 3 : 1, ms);
+	return cell;
 }
 
 static int head(struct fr_buf *out, const cJSON *s)
@@ -59,17 +76,15 @@ static int workers(struct fr_buf *out, const cJSON *s)
 
 	cJSON_ArrayForEach(w, sub(s, "workers"))
 	{
-		const cJSON *latency = sub(w, "latency");
-
 		if (err == 0)
 			err = fr_buf_printf(out,
 			                    "%6.0f %7.0f %4.0f %-11s %10.0f %6.0f %5.0f %8.0f "
-			                    "%8.2f %8.2f %7.1f %8.1f\n",
+			                    "%8s %8s %7.1f %8.1f\n",
 			                    num(w, "worker"), num(w, "pid"), num(w, "generation"),
 			                    str(w, "state"), num(w, "requests"),
 			                    num(w, "in_flight"), num(w, "connections"),
-			                    num(sub(w, "status"), "5xx"), num(latency, "p50_ms"),
-			                    num(latency, "p99_ms"), num(w, "rss_bytes") / 1e6,
+			                    num(sub(w, "status"), "5xx"), latency(w, "p50_ms").text,
+			                    latency(w, "p99_ms").text, num(w, "rss_bytes") / 1e6,
 			                    num(w, "loop_lag_ms"));
 		cJSON_ArrayForEach(f, sub(w, "requests_in_flight")) if (err == 0 &&
 		                                                        num(f, "seconds") >= 1)
@@ -114,14 +129,14 @@ static int routes(struct fr_buf *out, const cJSON *s)
 	err = fr_buf_printf(out, "\n%10s %6s %6s %6s %8s %8s %-9s %s\n", "REQUESTS", "4XX", "5XX",
 	                    "ERRORS", "P50 ms", "P99 ms", "RUNS", "ROUTE");
 	for (size_t i = 0; i < n && i < MAX_ROUTES && err == 0; i++) {
-		const cJSON *classes = sub(order[i], "status"), *latency = sub(order[i], "latency");
+		const cJSON *classes = sub(order[i], "status");
 
-		err = fr_buf_printf(out, "%10.0f %6.0f %6.0f %6.0f %8.2f %8.2f %-9s %s %s%s\n",
-		                    num(order[i], "requests"), num(classes, "4xx"),
-		                    num(classes, "5xx"), num(order[i], "errors"),
-		                    num(latency, "p50_ms"), num(latency, "p99_ms"),
-		                    str(order[i], "placement"), str(order[i], "methods"),
-		                    str(order[i], "path"), str(order[i], "what"));
+		err = fr_buf_printf(
+			out, "%10.0f %6.0f %6.0f %6.0f %8s %8s %-9s %s %s%s\n",
+			num(order[i], "requests"), num(classes, "4xx"), num(classes, "5xx"),
+			num(order[i], "errors"), latency(order[i], "p50_ms").text,
+			latency(order[i], "p99_ms").text, str(order[i], "placement"),
+			str(order[i], "methods"), str(order[i], "path"), str(order[i], "what"));
 	}
 	if (n > MAX_ROUTES && err == 0)
 		err = fr_buf_printf(out, "and %zu more routes\n", n - MAX_ROUTES);
