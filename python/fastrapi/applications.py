@@ -450,8 +450,8 @@ class FastrAPI(Starlette):
 
     def serve(
         self,
-        host: str = "127.0.0.1",
-        port: int = 8000,
+        host: str | None = None,
+        port: int | None = None,
         *,
         workers: int | str | None = None,
         config: str | os.PathLike[str] | None = None,
@@ -459,7 +459,9 @@ class FastrAPI(Starlette):
         """
         Start the server on this application; does not return.
 
-        For the end of a script: `app.serve("0.0.0.0", 8080)`. The process becomes
+        For the end of a script: `app.serve("0.0.0.0", 8080)`, or
+        `app.serve(config="fastrapi.conf")`; without both it listens on
+        127.0.0.1:8000. What is given here goes before the file. The process becomes
         the daemon, which imports the script again in its loader and workers,
         where this call does nothing.
         """

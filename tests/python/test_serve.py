@@ -15,6 +15,8 @@ application = FastrAPI()
 print(application.serve())
 if __name__ == "__main__":
     print(*command(application, "127.0.0.1", 8080, 2, None), sep="\\n")
+    for host, port in ((None, None), (None, 80), ("h", None)):
+        print(*command(application, host, port, None, "f.conf")[5:], sep=" ")
 """
 
 
@@ -43,6 +45,8 @@ def test_inside_the_server_it_does_nothing(tmp_path: Path, daemon: Path) -> None
     assert lines[2:] == [
         "--app", "site:application", "--app-dir", str(tmp_path),
         "--listen", "127.0.0.1:8080", "--workers", "2",
+        # The rest of the command; without host and port, the file says where.
+        f"--app-dir {tmp_path}", f"--app-dir {tmp_path} --listen 127.0.0.1:80", f"--app-dir {tmp_path} --listen h:8000",
     ]  # fmt: skip
 
 

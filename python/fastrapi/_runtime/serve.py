@@ -55,20 +55,22 @@ def find_daemon() -> str:
     return found
 
 
-def command(app: Any, host: str, port: int, workers: int | str | None, config: Any) -> list[str]:
-    """The daemon's command line."""
+def command(app: Any, host: str | None, port: int | None, workers: int | str | None, config: Any) -> list[str]:
+    """The daemon's command line; without host and port, it listens where the configuration says."""
     name, folder = find_app(app)
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     words = [find_daemon()]
     if config is not None:
         words += ["-c", os.fspath(config)]
-    words += ["--app", name, "--app-dir", folder, "--listen", address]
+    words += ["--app", name, "--app-dir", folder]
+    if host is not None or port is not None:
+        host, port = "127.0.0.1" if host is None else host, 8000 if port is None else port
+        words += ["--listen", f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
     if workers is not None:
         words += ["--workers", str(workers)]
     return words
 
 
-def serve(app: Any, host: str, port: int, *, workers: int | str | None, config: Any) -> None:
+def serve(app: Any, host: str | None, port: int | None, *, workers: int | str | None, config: Any) -> None:
     role = os.environ.get("FASTRAPID_ROLE")
     if role:
         logger.info("serve() does nothing in the server's %s", role)
