@@ -31,7 +31,8 @@ const struct fr_conf_key fr_conf_keys[] = {
 	{ "listen", FR_CONF_LISTEN, AT(listen), NULL, 0, 0, NULL,
 	  "Where to accept connections: a list of \"host:port\", \"[v6]:port\" and \"unix:PATH\". "
 	  "A host name is listened on at each of its addresses; port 0 takes a free one. "
-	  "The master opens the sockets, before it gives up privileges. "
+	  "The master opens the sockets, with its own privileges; a Unix socket's file gets the mode 0666 less "
+	  "the umask, and who connects has to be allowed to write to it. "
 	  "Default: [\"127.0.0.1:8000\"]." },
 	{ "workers", FR_CONF_WORKERS, AT(workers), "auto", 1, 256, NULL,
 	  "The number of worker processes; \"auto\" is one for each usable core." },

@@ -120,7 +120,7 @@ void fr_reference_man(FILE *out)
 	            "If anything fails, the log tells it, and the old ones serve on.\n"
 	            ".TP\n.B SIGUSR1\nOpen the log anew, after it was renamed: as logrotate's "
 	            "postrotate does by\n"
-	            "kill \\-USR1 \"$(cat /run/fastrapid.pid)\". Use delaycompress: a busy worker "
+	            "kill \\-USR1 \"$(cat /run/fastrapid/pid)\". Use delaycompress: a busy worker "
 	            "writes to the\n"
 	            "old file until its event loop comes to it.\n"
 	            ".TP\n.B SIGUSR2\nIgnored.\n");

@@ -141,6 +141,22 @@ def test_reference_is_the_committed_one(fastrapid: Run) -> None:
     assert fastrapid("--reference", "man").stdout == (TOP / "docs/fastrapid.8").read_text()
 
 
+def test_the_example_has_every_key_and_the_defaults(fastrapid: Run, tmp_path: Path) -> None:
+    example = TOP / "contrib/fastrapi.conf.example"
+    keys = re.findall(r"^## `(.+)`$", fastrapid("--reference", "md").stdout, re.MULTILINE)
+    assert len(keys) > 30
+    for key in keys:
+        assert f'"{key.rpartition(".")[2]}": ' in example.read_text(), key
+    (tmp_path / "f.conf").write_text('{"app": "main:app"}')
+    shown, plain = (
+        json.loads(re.sub("^//.*", "", fastrapid("-T", "-c", str(file)).stdout, flags=re.MULTILINE))
+        for file in (example, tmp_path / "f.conf")
+    )
+    assert shown.pop("app_dir") == str(TOP / "contrib")
+    assert plain.pop("app_dir") == str(tmp_path)
+    assert shown == plain
+
+
 def test_tests_the_application(fastrapid: Run, tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(
         HELLO + '@app.get("/f/{name}.{ext}")\ndef file(name: str, ext: str):\n    return ext\n'
