@@ -138,6 +138,8 @@ struct fr_path_param {
 
 /* ---- plans ---- */
 
+#define FR_MAX_STEPS 32767u /* of a route: a run counts them in 16 bits */
+
 enum fr_op {
 	FR_OP_MARK = 1, /* remember the number of errors in marks[mark] */
 	FR_OP_PARAM = 2, /* one scalar or sequence parameter -> slot */

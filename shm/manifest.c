@@ -236,6 +236,9 @@ static int check_route(struct fr_reader *r, const struct fr_manifest_route *rout
 		return fr_reader_fail(
 			r, FR_EINVAL,
 			"a route of kind \"plan\" has steps, one of \"asgi\" has none");
+	if (route->nsteps > FR_MAX_STEPS)
+		return fr_reader_fail(r, FR_ELIMIT, "%u steps; at most %u are possible",
+		                      route->nsteps, FR_MAX_STEPS);
 	for (uint32_t i = 0; i < route->nsteps; i++) {
 		before = fr_reader_enter(r, NULL, i);
 		rc = fr_reader_check_step(r, route, i);

@@ -145,17 +145,26 @@ int fr_reader_check_step(struct fr_reader *r, const struct fr_manifest_route *ro
 	if (rc == 0 && (op & R) &&
 	    (s->mode == FR_SERIALIZE_CLASS || s->mode == FR_SERIALIZE_PYTHON))
 		rc = fr_reader_need(r, "object2", s->object2 != FR_NONE32);
-	if (rc == 0 && (op & R) && s->mode == FR_SERIALIZE_FIELD_JSON)
-		rc = fr_reader_need(r, "object3", s->object3 != FR_NONE32);
-	if (rc == 0 && (op & C) && (s->jump <= index || s->jump >= route->nsteps)) {
+	if (rc == 0 && (op & R) &&
+	    (s->mode == FR_SERIALIZE_FIELD_JSON || s->flags & FR_STEP_VALIDATE_RESPONSE)) {
+		rc = fr_reader_need(r, "object", s->object != FR_NONE32);
+		if (rc == 0)
+			rc = fr_reader_need(r, "object3", s->object3 != FR_NONE32);
+	}
+	if (rc == 0 && (op & C) && (s->jump <= index || s->jump + 1 >= route->nsteps)) {
 		fr_reader_enter(r, "jump", 0);
 		rc = fr_reader_fail(r, FR_EINVAL,
-		                    "must lead forward, to a step from %u to %u; is %u", index + 1,
-		                    route->nsteps - 1, s->jump);
+		                    "must lead forward, as far as the endpoint; is %u", s->jump);
 	}
 	if (rc == 0 && (s->op == FR_OP_RESPOND) != (index + 1 == route->nsteps)) {
 		fr_reader_enter(r, "op", 0);
 		rc = fr_reader_fail(r, FR_EINVAL, "the last step, and no other, is \"respond\"");
+	}
+	if (rc == 0 &&
+	    (route->nsteps < 2 || (s->op == FR_OP_ENDPOINT) != (index + 2 == route->nsteps))) {
+		fr_reader_enter(r, "op", 0);
+		rc = fr_reader_fail(r, FR_EINVAL,
+		                    "the last step but one, and no other, is \"endpoint\"");
 	}
 	return rc;
 }

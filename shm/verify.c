@@ -174,8 +174,13 @@ static int check_needs(const struct verifier *v, const struct fr_step *s)
 	if (s->op == FR_OP_RESPOND && s->object2 == FR_NONE32 &&
 	    (s->mode == FR_SERIALIZE_CLASS || s->mode == FR_SERIALIZE_PYTHON))
 		return bad(v, "object2", "missing");
-	if (s->op == FR_OP_RESPOND && s->object3 == FR_NONE32 && s->mode == FR_SERIALIZE_FIELD_JSON)
-		return bad(v, "object3", "missing");
+	if (s->op == FR_OP_RESPOND &&
+	    (s->mode == FR_SERIALIZE_FIELD_JSON || s->flags & FR_STEP_VALIDATE_RESPONSE)) {
+		if (s->object == FR_NONE32)
+			return bad(v, "object", "missing");
+		if (s->object3 == FR_NONE32)
+			return bad(v, "object3", "missing");
+	}
 	return 0;
 }
 
@@ -200,12 +205,16 @@ static int check_step(const struct verifier *v, const struct fr_route *r, uint32
 		if (rc == 0 && args[i].slot >= r->nslots)
 			rc = bad(v, "args.slot", "%u, but there are %u", args[i].slot, r->nslots);
 	}
-	if (rc == 0 && s->op == FR_OP_CACHED && (s->jump <= index || s->jump >= r->steps.count))
-		rc = bad(v, "jump", "%u does not lead forward", s->jump);
+	if (rc == 0 && s->op == FR_OP_CACHED &&
+	    (s->jump <= index || s->jump + 1ull >= r->steps.count))
+		rc = bad(v, "jump", "%u does not lead forward, as far as the endpoint", s->jump);
 	if (rc == 0 && s->op != FR_OP_CACHED && s->jump)
 		rc = bad(v, "jump", "not 0");
 	if (rc == 0 && (s->op == FR_OP_RESPOND) != (index + 1 == r->steps.count))
 		rc = bad(v, "op", "the last step, and no other, is RESPOND");
+	if (rc == 0 &&
+	    (r->steps.count < 2 || (s->op == FR_OP_ENDPOINT) != (index + 2 == r->steps.count)))
+		rc = bad(v, "op", "the last step but one, and no other, is ENDPOINT");
 	return rc;
 }
 
@@ -271,6 +280,8 @@ static int check_route(struct verifier *v, const struct fr_route *r, uint32_t in
 		rc = check_vec(v, "steps", r->steps, sizeof(struct fr_step));
 	if (rc == 0 && (r->kind == FR_ROUTE_PLAN) != (r->steps.count > 0))
 		rc = bad(v, "steps", "%u of them in a route of kind %u", r->steps.count, r->kind);
+	if (rc == 0)
+		rc = check_range(v, "steps", r->steps.count, 0, FR_MAX_STEPS);
 	for (uint32_t i = 0; rc == 0 && i < r->steps.count; i++) {
 		snprintf(v->where, sizeof v->where, "routes[%u].steps[%u]", index, i);
 		rc = check_step(v, r, i);

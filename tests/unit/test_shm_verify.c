@@ -107,7 +107,14 @@ static void test_plan(void **state)
 	assert_found("routes[0].steps[7].args", steps[7].args.count = 1u << 29);
 	assert_found("routes[0].steps[8].in", steps[8].in = 6);
 	assert_found("routes[0].steps[11].op", (steps[11].op = FR_OP_ENDPOINT));
+	assert_found("routes[0].steps[10].op", (steps[10].op = FR_OP_CALL));
+	assert_found("routes[0].steps[2].op", (steps[2].op = FR_OP_ENDPOINT));
+	assert_found("routes[0].steps[1].jump", steps[1].jump = 11); /* past the endpoint */
+	assert_found("routes[0].steps[11].object", steps[11].object = FR_NONE32);
 	assert_found("routes[0].steps[11].object3", steps[11].object3 = FR_NONE32);
+	assert_found("routes[0].steps[11].object",
+	             (steps[11].mode = FR_SERIALIZE_CLASS, steps[11].object2 = 0,
+	              steps[11].flags = FR_STEP_VALIDATE_RESPONSE, steps[11].object = FR_NONE32));
 	assert_found("routes[4].steps[1].object2", steps[17].object2 = FR_NONE32);
 }
 
