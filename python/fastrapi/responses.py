@@ -19,9 +19,16 @@ from .sse import EventSourceResponse as EventSourceResponse
 _ADVICE = " is deprecated: with a response model or return type the answer is encoded directly."
 
 
+_LIBRARIES = ("ujson", "orjson")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LIBRARIES})
+
+
 def __getattr__(name: str) -> Any:
-    """`ujson` and `orjson`, imported when somebody asks for them; None where they are not installed."""
-    if name not in ("ujson", "orjson"):
+    """A library, imported when somebody asks for it; None where it is not installed."""
+    if name not in _LIBRARIES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
         module = importlib.import_module(name)

@@ -110,7 +110,7 @@ def main() -> None:
     package = sys.argv[1]
     found: dict[str, Any] = {}
     for module_name, module in modules(package).items():
-        values = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+        values = {name: getattr(module, name) for name in dir(module) if not name.startswith("_")}
         found[module_name] = {
             "public": sorted(public(module) & set(values)),
             "names": {name: describe(value, package) for name, value in values.items()},
