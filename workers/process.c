@@ -217,7 +217,7 @@ ssize_t fr_process_order(const struct fr_heritage *h, char *ret_order)
 	struct msghdr message = { .msg_iov = &part,
 		                  .msg_iovlen = 1,
 		                  .msg_control = &control,
-		                  .msg_controllen = sizeof(control) };
+		                  .msg_controllen = CMSG_LEN(sizeof(int)) };
 	ssize_t n = recvmsg(h->master_fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	int fd;
 

@@ -153,7 +153,7 @@ static int next_order(int fd, struct fr_spare_order *ret)
 	ssize_t n;
 
 	do {
-		message.msg_controllen = sizeof control;
+		message.msg_controllen = CMSG_LEN(sizeof(int));
 		n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
 	if (n != (ssize_t)sizeof *ret || message.msg_controllen < CMSG_LEN(sizeof(int)) ||
