@@ -151,15 +151,16 @@ static int run_once(struct selector *self, bool wait)
 	 * What was fed since the last time runs before libev waits, not inside of
 	 * ev_run(): what it gives asyncio to do would have to wait, too.
 	 */
-	if (wait && ev_pending_count(self->ev) > 0) {
+	if (ev_pending_count(self->ev) > 0) {
 		ev_invoke_pending(self->ev);
-		if (self->watches.nfired || self->timed_out || self->leave)
+		if (wait && (self->watches.nfired || self->timed_out || self->leave))
 			return 1;
-		if (fr_gil_held())
+		if (wait && fr_gil_held())
 			rc = asyncio_is_busy(self);
 		if (rc != 0)
 			return rc;
 	}
+	fr_watches_settle(&self->watches);
 	ev_run(self->ev, wait ? EVRUN_ONCE : EVRUN_NOWAIT);
 	if (fr_gil_interrupted()) {
 		fr_gil_take();

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 /* selectors.EVENT_READ and EVENT_WRITE are libev's EV_READ and EV_WRITE. */
@@ -15,6 +16,7 @@ struct fr_watched {
 	PyObject *key; /* selectors.SelectorKey; NULL: not registered */
 	int events;
 	int fired;
+	bool fresh;
 };
 
 static void on_io(struct ev_loop *loop, ev_io *io, int revents)
@@ -37,12 +39,12 @@ static struct fr_watched *find(const struct fr_watches *w, int fd)
 	return w->list[fd];
 }
 
-/* Room for fd, and for its firing. */
+/* Room for fd, also in the lists of those that fired and that are fresh. */
 static int make_room(struct fr_watches *w, int fd)
 {
 	size_t n = w->size ? w->size : FIRST_SIZE;
 	struct fr_watched **list;
-	int *fired;
+	int *fired, *fresh;
 
 	if ((size_t)fd < w->size)
 		return 0;
@@ -51,6 +53,9 @@ static int make_room(struct fr_watches *w, int fd)
 	if (!(fired = PyMem_Realloc(w->fired, n * sizeof(*fired))))
 		return -1;
 	w->fired = fired;
+	if (!(fresh = PyMem_Realloc(w->fresh, n * sizeof(*fresh))))
+		return -1;
+	w->fresh = fresh;
 	if (!(list = PyMem_Realloc(w->list, n * sizeof(*list))))
 		return -1;
 	w->list = list;
@@ -180,6 +185,21 @@ static void start(struct fr_watches *w, struct fr_watched *one, int fd, int even
 	one->events = events;
 	one->fired &= events;
 	ev_io_start(w->ev, &one->io);
+	if (!one->fresh)
+		w->fresh[w->nfresh++] = fd;
+	one->fresh = true;
+}
+
+void fr_watches_settle(struct fr_watches *w)
+{
+	for (size_t i = 0; i < w->nfresh; i++) {
+		struct fr_watched *one = w->list[w->fresh[i]];
+
+		one->fresh = false;
+		if (fcntl(w->fresh[i], F_GETFD) < 0)
+			ev_io_stop(w->ev, &one->io);
+	}
+	w->nfresh = 0;
 }
 
 PyObject *fr_watches_register(struct fr_watches *w, PyObject *fileobj, int events, PyObject *data)
@@ -209,7 +229,7 @@ PyObject *fr_watches_modify(struct fr_watches *w, PyObject *fileobj, int events,
 	PyObject *key;
 	int fd;
 
-	if (check_events(events) < 0 || !(one = lookup(w, fileobj, &fd)))
+	if (check_events(events) < 0 || !(one = lookup(w, fileobj, &fd)) || check_pollable(fd) < 0)
 		return NULL;
 	key = put_key(w, one, PyTuple_GET_ITEM(one->key, 0), fd, events, data);
 	if (key && events != one->events)
@@ -299,9 +319,10 @@ void fr_watches_close(struct fr_watches *w)
 	}
 	PyMem_Free(w->list);
 	PyMem_Free(w->fired);
+	PyMem_Free(w->fresh);
 	w->list = NULL;
-	w->fired = NULL;
-	w->size = w->nfired = 0;
+	w->fired = w->fresh = NULL;
+	w->size = w->nfired = w->nfresh = 0;
 	w->ev = NULL;
 	if (w->map)
 		PyDict_Clear(w->map);

@@ -29,6 +29,7 @@ def daemon(tmp_path_factory):
         ("/order", ["first", 0, 1, 2, "soon"]),
         ("/threadsafe", "woken"),
         ("/later", "in time"),
+        ("/closed", [True, 9, True]),
     ],
 )
 def test_asyncio_in_a_handler(daemon, path, expected):

@@ -201,6 +201,29 @@ async def later():
     return await future
 
 
+@app.get("/closed")
+async def closed():
+    """Descriptors that are closed while the loop watches them, before it has waited and after."""
+    loop = asyncio.get_running_loop()
+    end, other = os.pipe()
+    loop.add_reader(end, print)
+    os.close(end)
+    await asyncio.sleep(0.01)
+    removed = [loop.remove_reader(end)]
+    os.close(other)
+    end, other = os.pipe()
+    loop.add_reader(end, print)
+    await asyncio.sleep(0.01)
+    os.close(end)
+    try:
+        loop.add_writer(end, print)
+    except OSError as exc:
+        removed.append(exc.errno)
+    removed.append(loop.remove_reader(end))
+    os.close(other)
+    return removed
+
+
 @app.get("/state")
 async def state(request: Request):
     return {"started": request.state.started, "ticks": app.state.ticks, "pid": os.getpid()}
