@@ -12,6 +12,7 @@ pkgfastrapi_PYTHON = \
 	python/fastrapi/_limits.py \
 	python/fastrapi/_list.py \
 	python/fastrapi/_operation.py \
+	python/fastrapi/_outline.py \
 	python/fastrapi/_route.py \
 	python/fastrapi/_signature.py \
 	python/fastrapi/applications.py \

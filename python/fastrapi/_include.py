@@ -145,6 +145,17 @@ def _moved(route: BaseRoute, context: IncludeContext) -> BaseRoute | None:
     return None
 
 
+def _again(route: BaseRoute, effective: Any) -> Any:
+    """What a route is where it stands, made anew if the route was changed in place."""
+    from .routing import APIWebSocketRoute, EffectiveRoute
+
+    if isinstance(effective, EffectiveRoute):
+        return effective.again()
+    if isinstance(route, APIWebSocketRoute):
+        return _moved(route, effective._context)
+    return effective
+
+
 class IncludedRouter(BaseRoute):
     """A router at its place among the routes of another."""
 
@@ -153,6 +164,7 @@ class IncludedRouter(BaseRoute):
         self.include_context = include_context
         self._routes: list[tuple[BaseRoute, Any]] = []
         self._version: int | None = None
+        self._early = False
         self._own: list[tuple[BaseRoute, Any]] = []
         self._own_version: int | None = None
 
@@ -162,7 +174,24 @@ class IncludedRouter(BaseRoute):
         if version != self._version:
             self._routes = list(self._build())
             self._version = version
+        elif self._early:
+            self._routes = [(route, _again(route, effective)) for route, effective in self._routes]
+        self._early = False
         return self._routes
+
+    def look_again(self) -> None:
+        """
+        Have what the routes are here compared with what is declared, when somebody asks.
+
+        It was worked out before the application started, and plugins may change routes
+        until it is first asked for.
+        """
+        self._early = True
+        self._own_version = None
+
+    def effective_candidates(self) -> list[Any]:
+        """The routes as they are here: what plugins inject into."""
+        return list(self._parts())
 
     def _build(self, resolve: bool = True) -> Iterator[tuple[BaseRoute, Any]]:
         from .routing import APIRoute, EffectiveRoute
@@ -181,6 +210,7 @@ class IncludedRouter(BaseRoute):
                 moved = _moved(route, self.include_context)
                 if moved is not None:
                     moved.max_body_size = self.include_context.max_body_size  # type: ignore[attr-defined]
+                    moved._context = self.include_context  # type: ignore[attr-defined]
                     yield route, moved
 
     @property

@@ -16,7 +16,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 from typing_extensions import deprecated
 
 from . import _fastrapid, routing
@@ -215,6 +215,7 @@ class FastrAPI(Starlette):
         # What the executor made of this application, and a number that grows when a
         # route changes: then it is made anew.
         self._program: Any = None
+        self._outlines: list[object] = []
         self._version = 0
         self.router._parents.append(self)
         self.setup()
@@ -355,6 +356,8 @@ class FastrAPI(Starlette):
         self._is_traced()  # a global provider may be there by now
         if self.middleware_stack is None:
             self.middleware_stack = self.build_middleware_stack()
+        if self._program is not None:
+            send = self._compared_when_started(send)
         if self._telemetry is None or not self._telemetry.config["auto_configure"]:
             await self.middleware_stack(scope, receive, send)
             return
@@ -420,6 +423,19 @@ class FastrAPI(Starlette):
         for cls, args, kwargs in reversed(stack):
             app = cls(app, *args, **kwargs)
         return app
+
+    def _compared_when_started(self, send: Send) -> Send:
+        """Have the application compiled anew if its start changes routes in place, as plugins do."""
+        from ._compile.manifest import is_changed, look_again
+
+        look_again(self)
+
+        async def compared(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete" and is_changed(self):
+                self.router._mark_routes_changed()
+            await send(message)
+
+        return compared
 
     def _mark_routes_changed(self) -> None:
         # An attribute of its own: the executor reads it with every request.

@@ -8,6 +8,7 @@ from collections.abc import (
     Iterable,
     Sequence,
 )
+from copy import deepcopy
 from enum import Enum
 from typing import Any, Literal, Protocol, Unpack
 
@@ -50,6 +51,7 @@ from ._operation import (
     OperationOptions,
     add_verbs,
 )
+from ._outline import is_unchanged, outline
 from ._route import RouteState, build_dependant, match_route, refuse_method
 from ._runtime.asgi import request_response as request_response
 from ._runtime.asgi import websocket_session as websocket_session
@@ -154,6 +156,8 @@ class EffectiveRoute(APIRoute):
 
     def __init__(self, original: APIRoute, context: IncludeContext) -> None:
         self._original = original
+        self._context = context
+        self._read = outline(original)
         router = context.included_router
         options = {name: getattr(original, name) for name in _COPIED}
         options |= {
@@ -192,6 +196,12 @@ class EffectiveRoute(APIRoute):
     def original_route(self) -> APIRoute:
         """The route that was declared."""
         return self._original
+
+    def again(self) -> "EffectiveRoute":
+        """The same, or one made anew if the declared route was changed in place."""
+        if is_unchanged(self._read, outline(self._original)):
+            return self
+        return EffectiveRoute(self._original, self._context)
 
     def _asgi_app(self, state: RouteState) -> ASGIApp:
         return self._original._asgi_app(state)
@@ -356,6 +366,16 @@ class APIRouter(routing.Router):
         self._routes_version += 1
         for parent in self._parents:
             parent._mark_routes_changed()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "APIRouter":
+        # A router of its own: those that this one is included in stay out of it.
+        made = type(self).__new__(type(self))
+        memo[id(self)] = made
+        own = {**vars(self), "_parents": [], "_tables": None, "_fallback_made": None}
+        routes = list(own.pop("_routes"))
+        vars(made).update(deepcopy(own, memo))
+        made.routes = deepcopy(routes, memo)
+        return made
 
     def _get_routes_version(self) -> int:
         """A number that grows whenever a route here or in an included router changes."""

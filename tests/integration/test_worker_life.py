@@ -195,6 +195,44 @@ app = FastrAPI(lifespan=lifespan)
     assert daemon.stop() == 0
 
 
+def test_routes_changed_in_place_in_lifespan(tmp_path):
+    # As fastapi-pagination does to declared routes, and wireup to included ones.
+    source = """
+from contextlib import asynccontextmanager
+from fastrapi import APIRouter, Depends, FastrAPI
+from fastrapi.dependencies.utils import get_parameterless_sub_dependant
+
+needed = Depends(lambda page: print("page", page, flush=True))
+
+def given_a_dependency(route):
+    route.dependencies.append(needed)
+    route.dependant.dependencies.append(get_parameterless_sub_dependant(depends=needed, path=route.path_format))
+
+@asynccontextmanager
+async def lifespan(app):
+    given_a_dependency(app.routes[-2])
+    given_a_dependency(router.routes[0])
+    for route in app.routes[-1].effective_candidates():
+        if route.path == "/replaced":
+            route.dependant.call = lambda: "replaced"
+    yield
+
+app = FastrAPI(lifespan=lifespan)
+app.add_api_route("/own", lambda: "own")
+router = APIRouter()
+router.add_api_route("/included", lambda: "included")
+router.add_api_route("/replaced", lambda: "declared")
+router.add_api_route("/as-it-was", lambda: "declared")
+app.include_router(router)
+"""
+    daemon = run_app(tmp_path, source).wait_ready()
+    assert [daemon.get(path).status for path in ("/own", "/included")] == [422, 422]
+    assert [daemon.json(path) for path in ("/own?page=1", "/included?page=2")] == ["own", "included"]
+    assert [daemon.json(path) for path in ("/replaced", "/as-it-was")] == ["replaced", "declared"]
+    assert daemon.stop() == 0
+    assert "page 1\n" in daemon.log and "page 2\n" in daemon.log
+
+
 def test_another_python_is_refused(tmp_path):
     fake = tmp_path / "python"
     fake.write_text("#!/bin/sh\nprintf 3.9.2\n")

@@ -1,21 +1,24 @@
 """What plugins and instrumentation reach for beyond the documented names."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from copy import deepcopy
 from typing import Any
 
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Match, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
-from fastrapi import APIRouter, Depends, FastrAPI
+from fastrapi import APIRouter, Depends, FastrAPI, WebSocket, WebSocketException
 from fastrapi._compile import compile_app
 from fastrapi.dependencies.utils import (
     _get_body_field,
     _get_flat_body_params,
     get_parameterless_sub_dependant,
 )
-from fastrapi.routing import APIRoute, _IncludedRouter, iter_route_contexts, request_response
+from fastrapi.routing import APIRoute, APIWebSocketRoute, _IncludedRouter, iter_route_contexts, request_response
 from fastrapi.testclient import TestClient
 
 
@@ -124,6 +127,110 @@ def test_a_dependency_is_added_to_a_route(included: bool) -> None:
     assert calls == [7]
     manifest, _ = compile_app(app, "app")
     assert [entry["kind"] for entry in manifest["routes"]] == ["plan"]
+
+
+def test_a_start_that_changes_nothing_compiles_nothing() -> None:
+    inner, outer = APIRouter(), APIRouter()
+    inner.add_api_route("/x", lambda: 1)
+    outer.include_router(inner, prefix="/inner")
+    app = FastrAPI()
+    app.include_router(outer)
+    assert TestClient(app).get("/inner/x").json() == 1
+    program = app._program
+    with TestClient(app) as client:
+        assert client.get("/inner/x").json() == 1
+        assert app._program is program
+
+
+def test_what_is_included_when_the_application_starts_may_be_injected_into() -> None:
+    inner, outer = APIRouter(), APIRouter()
+    inner.add_api_route("/x", lambda: 1)
+
+    @inner.websocket("/ws")
+    async def declared(websocket: WebSocket) -> None:
+        """Ends before the handshake."""
+
+    async def injected(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.send_text("injected")
+
+    outer.include_router(inner, prefix="/inner")
+
+    @asynccontextmanager
+    async def lifespan(app: FastrAPI) -> AsyncIterator[None]:
+        (included,) = (route for route in app.routes if isinstance(route, _IncludedRouter))
+        http, websocket = included.effective_candidates()
+        assert [http.path, websocket.path] == ["/inner/x", "/inner/ws"]
+        http.dependant.call = lambda: 2
+        websocket.dependant.call = injected
+        yield
+
+    app = FastrAPI(lifespan=lifespan)
+    app.include_router(outer)
+    assert TestClient(app).get("/inner/x").json() == 1
+    with TestClient(app) as client:
+        assert client.get("/inner/x").json() == 2
+        with client.websocket_connect("/inner/ws") as session:
+            assert session.receive_text() == "injected"
+
+
+def test_a_websocket_changed_in_place_when_the_application_starts() -> None:
+    router = APIRouter()
+
+    @router.websocket("/ws")
+    async def declared(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.close()
+
+    def refuse() -> None:
+        raise WebSocketException(4000)
+
+    @asynccontextmanager
+    async def lifespan(app: FastrAPI) -> AsyncIterator[None]:
+        (route,) = router.routes
+        assert isinstance(route, APIWebSocketRoute)
+        route.dependencies.append(Depends(refuse))
+        yield
+
+    app = FastrAPI(lifespan=lifespan)
+    app.include_router(router)
+    TestClient(app).get("/x")  # compiles it
+    with TestClient(app) as client, pytest.raises(WebSocketDisconnect) as refused:
+        with client.websocket_connect("/ws"):
+            """Not reached."""
+    assert refused.value.code == 4000
+
+
+@pytest.mark.parametrize("included", [False, True])
+def test_a_copy_of_a_router_is_a_router_of_its_own(included: bool) -> None:
+    router = APIRouter(prefix="/r")
+    router.add_api_route("/x", lambda: "x")
+    around = APIRouter()
+    around.include_router(router, prefix="/around")
+    app = FastrAPI()
+    app.include_router(around)
+    client = TestClient(app)
+    assert client.get("/around/r/x").json() == "x"
+
+    copied = deepcopy(around if included else router)
+    assert copied._parents == []
+    copied.add_api_route("/copied", lambda: "copied")
+    other = FastrAPI()
+    other.include_router(copied)
+    paths = ["/around/r/x", "/copied"] if included else ["/r/x", "/r/copied"]
+    assert [TestClient(other).get(path).json() for path in paths] == ["x", "copied"]
+    if included:
+        # Also what is in it: it tells the copy, and not the original.
+        inner = copied.routes[0]
+        assert isinstance(inner, _IncludedRouter)
+        assert inner.original_router is not router
+        inner.original_router.add_api_route("/deep", lambda: "deep")
+        assert TestClient(other).get("/around/r/deep").json() == "deep"
+        assert client.get("/around/r/deep").status_code == 404
+    assert client.get(paths[1]).status_code == 404
+    router.add_api_route("/late", lambda: "late")
+    assert client.get("/around/r/late").json() == "late"
+    assert TestClient(other).get(paths[0].replace("/x", "/late")).status_code == 404
 
 
 def test_a_callable_of_its_own_stays() -> None:

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Host, WebSocketRoute
 from .. import _fastrapid
 from .._include import IncludedRouter, effective_routes
 from .._limits import FormLimits
+from .._outline import is_unchanged, outline
 from .._route import given
 from .._runtime.forms import LimitedForms
 from .._runtime.hooks import is_replaced
@@ -133,6 +134,22 @@ def _standing(routes: Iterable[BaseRoute]) -> Iterator[tuple[BaseRoute, Any]]:
             yield from effective_routes([route])
 
 
+def _outlines(app: Any) -> list[object]:
+    return [part for _, route in _standing(app.router.routes) if isinstance(route, APIRoute) for part in outline(route)]
+
+
+def look_again(app: Any) -> None:
+    """Forget what is known of included routes if they were changed in place since."""
+    for route in app.router.routes:
+        if isinstance(route, IncludedRouter):
+            route.look_again()
+
+
+def is_changed(app: Any) -> bool:
+    """Whether routes were changed in place since they were compiled."""
+    return not is_unchanged(app._outlines, _outlines(app))
+
+
 def _where(route: Any) -> str:
     methods = getattr(route, "methods", None)
     path = getattr(route, "path", None) or getattr(route, "host", None) or "/"
@@ -142,6 +159,7 @@ def _where(route: Any) -> str:
 def compile_app(app: Any, name: str, overrides: dict[Any, Any]) -> tuple[dict[str, Any], list[Any]]:
     compiler = _Compiler(overrides)
     routes = compiler.routes(app)
+    app._outlines = _outlines(app)
     traced = app._is_traced()  # it also notes what it finds
     manifest = {
         "version": VERSION,
