@@ -89,7 +89,8 @@ static int workers(struct fr_buf *out, const cJSON *s)
 		cJSON_ArrayForEach(f, sub(w, "requests_in_flight")) if (err == 0 &&
 		                                                        num(f, "seconds") >= 1)
 			err = fr_buf_printf(out, "%14s since %.1f s: %s %s, request %.0f\n", "",
-		                            num(f, "seconds"), str(f, "method"), str(f, "route"),
+		                            num(f, "seconds"), str(f, "method"),
+		                            *str(f, "route") ? str(f, "route") : "(no route)",
 		                            num(f, "request"));
 	}
 	return err;
@@ -131,12 +132,13 @@ static int routes(struct fr_buf *out, const cJSON *s)
 	for (size_t i = 0; i < n && i < MAX_ROUTES && err == 0; i++) {
 		const cJSON *classes = sub(order[i], "status");
 
-		err = fr_buf_printf(
-			out, "%10.0f %6.0f %6.0f %6.0f %8s %8s %-9s %s %s%s\n",
-			num(order[i], "requests"), num(classes, "4xx"), num(classes, "5xx"),
-			num(order[i], "errors"), latency(order[i], "p50_ms").text,
-			latency(order[i], "p99_ms").text, str(order[i], "placement"),
-			str(order[i], "methods"), str(order[i], "path"), str(order[i], "what"));
+		err = fr_buf_printf(out, "%10.0f %6.0f %6.0f %6.0f %8s %8s %-9s %s%s%s%s\n",
+		                    num(order[i], "requests"), num(classes, "4xx"),
+		                    num(classes, "5xx"), num(order[i], "errors"),
+		                    latency(order[i], "p50_ms").text,
+		                    latency(order[i], "p99_ms").text, str(order[i], "placement"),
+		                    str(order[i], "methods"), *str(order[i], "methods") ? " " : "",
+		                    str(order[i], "path"), str(order[i], "what"));
 	}
 	if (n > MAX_ROUTES && err == 0)
 		err = fr_buf_printf(out, "and %zu more routes\n", n - MAX_ROUTES);
