@@ -496,10 +496,18 @@ static void end_answer(struct fr_request *req)
 	const struct fr_input *in = &req->in;
 	bool begun = fr_exchange_started(req->x);
 
+	req->completed = true;
+	if (req->left) {
+		/* It was told so, and took the client for gone, as that mostly is. */
+		fr_log(FR_DEBUG, "%.*s %.*s: the client left, the answer was not %s",
+		       (int)in->method_name.len, in->method_name.p, (int)in->full_path.len,
+		       in->full_path.p, begun ? "ended" : "begun");
+		fr_exchange_abort(req->x);
+		return;
+	}
 	fr_log(FR_ERROR, "%.*s %.*s: the answer was %s", (int)in->method_name.len,
 	       in->method_name.p, (int)in->full_path.len, in->full_path.p,
 	       begun ? "not ended: the connection is closed" : "not begun: 500");
-	req->completed = true;
 	if (!begun)
 		fr_wboard_answer(req->sock->board, &req->flight, 500);
 	/* One that was begun can't be mended; without any the client would wait. */

@@ -283,3 +283,42 @@ def test_unix_socket(tmp_path):
     assert scope["client"] is None
     assert scope["server"] == [str(path), None]
     assert not path.exists()
+
+
+def test_a_client_that_gives_a_stream_up_is_no_error(tmp_path):
+    """It closes its side, and so ends the stream: nothing that an operator must look at."""
+    source = """
+import asyncio
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
+
+app = FastAPI()
+
+async def pieces():
+    while True:
+        yield "piece"
+        await asyncio.sleep(0.01)
+
+@app.get("/ready")
+async def ready(): pass
+
+@app.get("/stream")
+async def stream():
+    return StreamingResponse(pieces())
+
+async def silent(scope, receive, send):
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+app.mount("/silent", silent)
+"""
+    (tmp_path / "own.py").write_text(source)
+    with serving(tmp_path, "own", app_dir=str(tmp_path), serve_fastapi_imports=True, log={"level": "debug"}) as daemon:
+        for path, begun in ("/stream", True), ("/silent/", False):
+            with daemon.connect() as connection:
+                connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                if begun:
+                    assert connection.recv(15) == b"HTTP/1.1 200 OK"
+                connection.shutdown(socket.SHUT_WR)
+                assert not begun or b"piece" in read_until_close(connection)
+                daemon.wait_log(f"GET {path}: the client left, the answer was not ")
