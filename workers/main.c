@@ -379,25 +379,32 @@ out:
 	return code;
 }
 
-/* The thread pool's size, as anyio keeps it for the loop that runs. */
-static int set_threads(struct worker *w)
+/* Awaits run(number), which code defines: 0, or -1 with an exception. */
+static int run_code(struct worker *w, const char *code, double number)
 {
-	static const char code[] =
-		"import anyio.to_thread\n"
-		"async def set_threads(n):\n"
-		"    anyio.to_thread.current_default_thread_limiter().total_tokens = n\n";
 	PyObject *names = PyDict_New(), *done = NULL, *result = NULL;
 
 	if (names)
 		done = PyRun_String(code, Py_file_input, names, names);
 	if (done)
 		result = fr_loop_run_until(
-			&w->loop, PyObject_CallFunction(PyDict_GetItemString(names, "set_threads"),
-		                                        "I", w->heritage->config->threads));
+			&w->loop,
+			PyObject_CallFunction(PyDict_GetItemString(names, "run"), "d", number));
 	Py_XDECREF(names);
 	Py_XDECREF(done);
 	Py_XDECREF(result);
 	return result ? 0 : -1;
+}
+
+/* The thread pool's size, as anyio keeps it for the loop that runs. */
+static int set_threads(struct worker *w)
+{
+	static const char code[] =
+		"import anyio.to_thread\n"
+		"async def run(n):\n"
+		"    anyio.to_thread.current_default_thread_limiter().total_tokens = int(n)\n";
+
+	return run_code(w, code, w->heritage->config->threads);
 }
 
 static void net_limits(const struct fr_config *c, struct fr_net_limits *ret)
@@ -480,7 +487,7 @@ static int serve(struct worker *w)
 static void close_loop(struct worker *w)
 {
 	static const char code[] = "import asyncio\n"
-				   "async def close(timeout):\n"
+				   "async def run(timeout):\n"
 				   "    tasks = asyncio.all_tasks() - {asyncio.current_task()}\n"
 				   "    for task in tasks:\n"
 				   "        task.cancel()\n"
@@ -493,19 +500,9 @@ static void close_loop(struct worker *w)
 				   "            await loop.shutdown_default_executor()\n"
 				   "    except TimeoutError:\n"
 				   "        pass\n";
-	PyObject *names = PyDict_New(), *done = NULL, *result = NULL;
 
-	if (names)
-		done = PyRun_String(code, Py_file_input, names, names);
-	if (done)
-		result = fr_loop_run_until(
-			&w->loop, PyObject_CallFunction(PyDict_GetItemString(names, "close"), "d",
-		                                        CANCEL_TIME));
-	if (!result)
+	if (run_code(w, code, CANCEL_TIME) < 0)
 		log_python("the loop's end");
-	Py_XDECREF(names);
-	Py_XDECREF(done);
-	Py_XDECREF(result);
 }
 
 static void on_alarm(int signal)

@@ -1,7 +1,6 @@
 /* From the loader to a verified image: what goes wrong in between, and signals meanwhile. */
 #include "tests/unit/loader_world.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include "master/child.h"
 #include "shm/verify.h"
 #include "tests/unit/manifests.h"
+#include "tests/unit/open_fds.h"
 
 /* ---- what runs as the loader ---- */
 
@@ -231,18 +231,6 @@ static void test_it_is_not_waited_for(void **state)
 	assert_int_equal(w.err, FR_EAGAIN);
 	assert_string_equal(compiled.diag.message, "told to end");
 	end();
-}
-
-static unsigned open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 /* One more is to be had each time, until they suffice. */

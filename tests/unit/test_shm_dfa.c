@@ -14,6 +14,7 @@
 #include "shm/manifest.h"
 #include "shm/route.h"
 #include "shm/verify.h"
+#include "tests/unit/chance.h"
 #include "tests/unit/manifests.h"
 
 #define MAX_ROUTES 64
@@ -232,16 +233,6 @@ static void test_excess(void **state)
 }
 
 /* ---- look-ups, against one route after the other ---- */
-
-static uint64_t random_state = 0x9e3779b97f4a7c15ULL;
-
-static uint32_t random_below(uint32_t n)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (uint32_t)(random_state >> 33) % n;
-}
 
 /* xs: bit i says that segment i of the path is "x"; all have the set's depth. */
 struct question {

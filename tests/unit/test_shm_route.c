@@ -13,6 +13,7 @@
 #include "shm/builder.h"
 #include "shm/route.h"
 #include "shm/verify.h"
+#include "tests/unit/chance.h"
 #include "tests/unit/manifests.h"
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
@@ -259,16 +260,6 @@ static void test_probes_are_bounded(void **state)
 }
 
 /* ---- random sets ---- */
-
-static uint64_t random_state;
-
-static uint32_t random_below(uint32_t n)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (uint32_t)(random_state >> 33) % n;
-}
 
 static const char *const texts[] = { "a",
 	                             "b",

@@ -13,6 +13,7 @@
 #include "shm/explain.h"
 #include "shm/route.h"
 #include "shm/verify.h"
+#include "tests/unit/chance.h"
 #include "tests/unit/manifests.h"
 
 static struct fr_image_buf build(const char *text)
@@ -223,16 +224,6 @@ static void use(const struct fr_image *img, FILE *sink)
 		(void)fr_explain(img, "GET", p, sink);
 	}
 	fr_image_dump(img, sink);
-}
-
-static uint64_t random_state = 0x853c49e6748fea9bULL;
-
-static uint32_t random_below(uint32_t n)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (uint32_t)(random_state >> 33) % n;
 }
 
 static void damage(const struct fr_image_buf *good, int rounds, FILE *sink, int *ret_passed)

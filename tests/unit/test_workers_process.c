@@ -7,7 +7,6 @@
 #include "workers/process.h"
 
 #include <cmocka.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,6 +16,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "tests/unit/open_fds.h"
 
 static int master_fd; /* the master's end */
 static struct fr_heritage heritage;
@@ -41,18 +42,6 @@ static int teardown(void **state)
 		close(master_fd);
 	close(heritage.master_fd);
 	return 0;
-}
-
-static unsigned open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 /* Sends text with n copies of the descriptor fd. */

@@ -146,16 +146,17 @@ class RouteChecks:
     def _body(self) -> Iterator[Finding]:
         if not self.route.methods or not self.route.methods <= _WITHOUT_BODY:
             return
+        yield from self._taken_from_body(
+            "body-on-get",
+            f"which requests by {' and '.join(sorted(self.route.methods))} hardly ever have",
+            "declare it with Query(), or the route with post(), put() or patch()",
+        )
+
+    def _taken_from_body(self, kind: str, but: str, mend: str) -> Iterator[Finding]:
         for part in self.parts:
             for field in part.body_params:
-                methods = " and ".join(sorted(self.route.methods))
-                yield self._finding(
-                    "body-on-get",
-                    f"{field.name!r} is taken from the body, which requests by {methods} hardly ever have",
-                    "declare it with Query(), or the route with post(), put() or patch()",
-                    parameter=field.name,
-                    call=part.call,
-                )
+                text = f"{field.name!r} is taken from the body, {but}"
+                yield self._finding(kind, text, mend, parameter=field.name, call=part.call)
 
     # ---- generators ----
 
@@ -260,15 +261,11 @@ class RouteChecks:
                 "A WebSocket endpoint is awaited, and this function is no `async def`",
                 "write `async def`",
             )
-        for part in self.parts:
-            for field in part.body_params:
-                yield self._finding(
-                    "websocket-body",
-                    f"{field.name!r} is taken from the body, which a WebSocket's request doesn't have",
-                    "declare it with Query(), or receive it with websocket.receive_json()",
-                    parameter=field.name,
-                    call=part.call,
-                )
+        yield from self._taken_from_body(
+            "websocket-body",
+            "which a WebSocket's request doesn't have",
+            "declare it with Query(), or receive it with websocket.receive_json()",
+        )
 
 
 def _code_of(decorator: Any) -> Any:
