@@ -188,6 +188,29 @@ int fr_options_read(int argc, char **argv, struct fr_options *ret, struct fr_dia
 	return 0;
 }
 
+/* Text behind a first column of that width, broken between words. */
+static void print_broken(FILE *out, const char *text, int indent)
+{
+	const int most = 79;
+	int column = indent;
+
+	while (*text) {
+		int len = (int)strcspn(text, " ");
+
+		if (column > indent && column + 1 + len > most) {
+			fprintf(out, "\n%*s", indent, "");
+			column = indent;
+		} else if (column > indent) {
+			fputc(' ', out);
+			column++;
+		}
+		fprintf(out, "%.*s", len, text);
+		column += len;
+		text += len + strspn(text + len, " ");
+	}
+	fputc('\n', out);
+}
+
 void fr_options_help(FILE *out)
 {
 	fprintf(out, "usage: fastrapid -c FILE [OPTION...]\n"
@@ -198,7 +221,8 @@ void fr_options_help(FILE *out)
 
 		snprintf(left, sizeof left, "%s%c%s%s%s", "-", o->letter ? o->letter : '-',
 		         o->name ? o->name : "", o->arg ? " " : "", o->arg ? o->arg : "");
-		fprintf(out, "  %-24s %s\n", left, o->text);
+		fprintf(out, "  %-24s ", left);
+		print_broken(out, o->text, 27);
 	}
 	fprintf(out, "\nfastrapid(8) and docs/configuration.md describe the configuration file.\n");
 }
