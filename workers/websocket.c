@@ -99,6 +99,8 @@ void fr_websocket_on_end(void *data, struct fr_exchange *x, unsigned code, struc
 	ws->code = code;
 	ws->reason = PyUnicode_DecodeUTF8(reason.p ? reason.p : "", (Py_ssize_t)reason.len, NULL);
 	PyErr_Clear();
+	if (ws->first || ws->at_work)
+		fr_exchange_ws_hold(x); /* what came before may be answered yet */
 	fr_bridge_wake_receive(req);
 	fr_bridge_wake_send(req);
 }
@@ -123,6 +125,9 @@ static PyObject *next_message(struct fr_bridge *b, struct fr_websocket *ws)
 	const struct fr_bridge_names *n = b->sock->names;
 	PyObject *payload = pop(ws), *message = PyDict_New();
 
+	ws->at_work = true;
+	if (ws->ended && b->req->x)
+		fr_exchange_ws_hold(b->req->x);
 	if (ws->waiting <= FR_SOCKET_HIGH / 2)
 		fr_websocket_resume(b->req);
 	if (message &&
@@ -152,8 +157,11 @@ int fr_websocket_receive(struct fr_bridge *b, PyObject **ret)
 		*ret = next_message(b, ws);
 	} else if (ws->ended || !req->x || (req->left && !ws->accepted)) {
 		ws->end_told = true;
+		if (req->x)
+			fr_exchange_ws_release(req->x);
 		*ret = disconnected(n, ws->ended ? ws->code : 1006, ws->reason);
 	} else {
+		ws->at_work = false;
 		return 0;
 	}
 	return *ret ? 1 : -1;
@@ -221,7 +229,9 @@ static void close_socket(struct fr_request *req, const struct fr_websocket *ws, 
 
 	fr_websocket_resume(req);
 	if (ws->accepted) {
-		if (!ws->closed && !ws->ended)
+		if (!failed && ws->ended)
+			fr_exchange_ws_release(req->x);
+		else if (!ws->closed)
 			fr_exchange_ws_close(req->x, failed ? 1011 : 1000, none);
 	} else if (fr_exchange_started(req->x)) {
 		if (!ws->closed)

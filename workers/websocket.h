@@ -29,6 +29,7 @@ struct fr_websocket {
 	unsigned code; /* of the end */
 	bool connect_told; /* "websocket.connect" was received */
 	bool accepted;
+	bool at_work; /* the application has a message, and has not asked for the next */
 	bool closed; /* the application has closed or refused it */
 	bool refusing; /* an answer was begun instead */
 	bool ended; /* nothing more comes */

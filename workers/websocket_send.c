@@ -108,8 +108,11 @@ static int send_close(struct fr_bridge *b, PyObject *message)
 			goto out;
 		text.len = (size_t)len;
 	}
-	rc = judge(fr_exchange_ws_close(b->req->x, number < 0 ? 0 : (unsigned)number, text),
-	           "Invalid WebSocket close code, or a reason of more than 123 bytes.");
+	rc = fr_exchange_ws_close(b->req->x, number < 0 ? 0 : (unsigned)number, text);
+	rc = rc == FR_EPIPE && b->req->websocket->ended
+	             ? client_gone()
+	             : judge(rc, "Invalid WebSocket close code, or a reason of more than 123 "
+	                         "bytes.");
 	if (rc >= 0) {
 		b->req->websocket->closed = true;
 		fr_websocket_resume(b->req);
@@ -211,7 +214,7 @@ static int open_message(struct fr_bridge *b, PyObject *message, PyObject *type)
 	if (send < 0 || close < 0)
 		return -1;
 	if (send || close) {
-		if (!b->req->x || b->req->websocket->ended)
+		if (!b->req->x)
 			return client_gone();
 		return send ? send_data(b, message) : send_close(b, message);
 	}

@@ -59,7 +59,7 @@ struct fr_app {
 	 */
 	void (*on_body)(void *data, struct fr_exchange *x, const char *p, size_t len, bool last);
 
-	/* The write queue, once reported full, has drained below its low mark. */
+	/* The write queue, once reported full, has drained below its low mark, or is closed. */
 	void (*on_drain)(void *data, struct fr_exchange *x);
 
 	/*
@@ -96,8 +96,9 @@ struct fr_app {
 	/*
 	 * At most once: no message will come any more.  The client closed (its
 	 * code, or 1005), broke the protocol (the code that it was told), or the
-	 * server drains (1012).  on_close follows, when the connection has ended;
-	 * it comes alone when the client left without a word.
+	 * server drains (1012).  Our close frame goes out when this returns, unless
+	 * the application holds it.  on_close follows, when the connection has
+	 * ended; it comes alone when the client left without a word.
 	 */
 	void (*on_ws_end)(void *data, struct fr_exchange *x, unsigned code, struct fr_bytes reason);
 };
@@ -167,7 +168,7 @@ int fr_exchange_ws_accept(struct fr_exchange *x, const struct fr_field *fields, 
 
 /*
  * Sends a message, in one frame.  Ownership and what is returned are those of
- * fr_exchange_write; FR_EPIPE also if a close frame was sent or received.
+ * fr_exchange_write; FR_EPIPE also if a close frame was sent.
  * That text is UTF-8 is the caller's part.  fr_exchange_pause and
  * fr_exchange_resume stop and start reading.
  */
@@ -179,6 +180,15 @@ int fr_exchange_ws_send(struct fr_exchange *x, bool text, const char *p, size_t 
  * 1005: a frame without code.  FR_EINVAL: code or reason can't be sent.
  */
 int fr_exchange_ws_close(struct fr_exchange *x, unsigned code, struct fr_bytes reason);
+
+/*
+ * In on_ws_end, and as often as something was done after it: messages that
+ * came before the end are still being answered, so our close frame, which
+ * nothing may follow, waits; for FR_WS_HOLD at most from the last call on.
+ * Without an end that can be held (a broken frame) this does nothing.
+ */
+void fr_exchange_ws_hold(struct fr_exchange *x);
+void fr_exchange_ws_release(struct fr_exchange *x);
 
 /* The answer has been started. */
 bool fr_exchange_started(const struct fr_exchange *x);

@@ -293,6 +293,7 @@ void fr_conn_timeout(struct fr_conn *c, enum fr_timer_kind kind)
 		break;
 	case FR_TIMER_PING:
 	case FR_TIMER_WS_CLOSE:
+	case FR_TIMER_WS_HOLD:
 		fr_ws_timeout(c, kind);
 		break;
 	case FR_TIMER_CHECK:

@@ -29,6 +29,7 @@
 #define FR_SMALL_REST 65536u /* an unread body that long is read to keep the connection */
 #define FR_FIRST_BODY 65536u /* first allocation for a body; it doubles from there */
 #define FR_MAX_LISTENERS 64u
+#define FR_WS_HOLD 1. /* seconds that an application may hold back a close frame */
 
 struct fr_link {
 	struct fr_link *prev, *next;
@@ -43,6 +44,7 @@ enum fr_timer_kind {
 	FR_TIMER_CHECK, /* nothing is read: look now and then whether the client is there */
 	FR_TIMER_PING, /* a WebSocket: is the client there? */
 	FR_TIMER_WS_CLOSE, /* it has not answered our close frame */
+	FR_TIMER_WS_HOLD, /* the application holds it back */
 	FR_TIMER_WRITE,
 	FR_TIMER_KINDS,
 	FR_TIMER_NONE = FR_TIMER_KINDS,

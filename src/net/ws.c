@@ -31,8 +31,11 @@ struct fr_ws {
 	uint8_t frame_opcode;
 	bool frame_fin;
 	bool in_frame;
-	bool close_sent;
-	bool ended; /* on_ws_end is not to be called any more */
+	uint16_t due_code;
+	bool due; /* a close frame of ours, with that code: the client's is there, or we drain */
+	bool held; /* it waits for what the application has to say yet */
+	bool close_got, close_sent;
+	bool ended; /* on_ws_end was called, or is not to be */
 	bool asked; /* a ping was sent, and nothing came since */
 	struct fr_bytes lead; /* the header of the frame that is being sent */
 };
@@ -193,6 +196,52 @@ static void finish(struct fr_conn *c)
 	c->tx = FR_TX_ENDED;
 }
 
+/* No data may follow our close frame. */
+static void send_due(struct fr_conn *c)
+{
+	struct fr_ws *ws = c->ws;
+
+	ws->due = ws->held = false;
+	if (c->dead ||
+	    (!ws->close_sent && send_close(c, ws->due_code, (struct fr_bytes){ NULL, 0 })))
+		return;
+	if (ws->close_got)
+		finish(c);
+}
+
+/* The application is told first: it may hold the close frame. */
+static void end_with(struct fr_conn *c, unsigned code, struct fr_bytes reason)
+{
+	struct fr_ws *ws = c->ws;
+
+	ws->due = true;
+	ws->due_code = (uint16_t)code;
+	tell_end(c, code, reason);
+	if (!ws->held)
+		send_due(c);
+}
+
+void fr_exchange_ws_hold(struct fr_exchange *x)
+{
+	struct fr_conn *c = conn_of(x);
+
+	if (c->dead || !x->active || !c->ws || !c->ws->due || c->ws->close_sent)
+		return;
+	c->ws->held = true;
+	fr_timer_stop(&c->rtimer); /* so that the turn's end starts it anew */
+	fr_conn_defer(c);
+}
+
+void fr_exchange_ws_release(struct fr_exchange *x)
+{
+	struct fr_conn *c = conn_of(x);
+
+	if (c->dead || !x->active || !c->ws || !c->ws->held)
+		return;
+	send_due(c);
+	fr_conn_defer(c);
+}
+
 /* Fails the WebSocket: the client is told why. */
 static void fail(struct fr_conn *c, unsigned code)
 {
@@ -200,6 +249,7 @@ static void fail(struct fr_conn *c, unsigned code)
 
 	if (!c->ws->close_sent && send_close(c, code, none))
 		return;
+	c->ws->due = c->ws->held = false;
 	c->broken = true;
 	tell_end(c, code, none);
 	finish(c);
@@ -225,10 +275,8 @@ static void take_close(struct fr_conn *c)
 			return;
 		}
 	}
-	if (!ws->close_sent && send_close(c, code, (struct fr_bytes){ NULL, 0 }))
-		return;
-	tell_end(c, code, reason);
-	finish(c);
+	ws->close_got = true;
+	end_with(c, code, reason);
 }
 
 static void take_message(struct fr_conn *c)
@@ -268,7 +316,7 @@ static void frame_end(struct fr_conn *c)
 	case WSLAY_PONG:
 		break;
 	default:
-		if (ws->close_sent)
+		if (ws->close_sent || ws->ended)
 			ws->opcode = ws->frame_fin ? 0 : ws->opcode; /* nobody is to have it */
 		else if (ws->frame_fin)
 			take_message(c);
@@ -351,7 +399,7 @@ static void take(struct fr_conn *c, const struct wslay_frame_iocb *f)
 	if (wslay_is_ctrl_frame(ws->frame_opcode)) {
 		memcpy(ws->control + ws->control_len, f->data, f->data_length);
 		ws->control_len = (uint8_t)(ws->control_len + f->data_length);
-	} else if (!ws->close_sent && message_add(ws, f->data, f->data_length)) {
+	} else if (!ws->close_sent && !ws->ended && message_add(ws, f->data, f->data_length)) {
 		fail(c, 1011);
 		return;
 	}
@@ -363,7 +411,8 @@ static void take(struct fr_conn *c, const struct wslay_frame_iocb *f)
 /* Answers to pings wait as other bytes do: who doesn't read them is not read. */
 static bool held_up(const struct fr_conn *c)
 {
-	return (c->x.paused && !c->ws->close_sent) || c->queued > c->srv->limits.write_queue;
+	return (c->x.paused && !c->ws->close_sent && !c->ws->ended) ||
+	       c->queued > c->srv->limits.write_queue;
 }
 
 bool fr_ws_reads(const struct fr_conn *c)
@@ -371,30 +420,42 @@ bool fr_ws_reads(const struct fr_conn *c)
 	return !held_up(c);
 }
 
-bool fr_ws_run(struct fr_conn *c)
+/* What was received, as far as it may be taken now. */
+static void take_frames(struct fr_conn *c)
 {
 	struct fr_ws *ws = c->ws;
-	struct fr_bytes none = { NULL, 0 };
 
-	if (c->srv->draining && !ws->ended) {
-		if (!ws->close_sent && send_close(c, 1012, none))
-			return false;
-		tell_end(c, 1012, none);
-	}
 	while (!c->dead && c->tx != FR_TX_ENDED && !held_up(c)) {
 		struct wslay_frame_iocb f = { 0 };
-		ssize_t n = wslay_frame_recv(ws->frames, &f);
+		ssize_t n;
 
+		if (ws->close_got) {
+			/* Nothing follows a close frame; and who has sent one may end its side. */
+			if (c->in)
+				c->in->rd = c->in->wr;
+			return;
+		}
+		n = wslay_frame_recv(ws->frames, &f);
 		if (n == WSLAY_ERR_WANT_READ) {
 			if (c->eof)
 				fr_conn_fail(c);
-			return false;
+			return;
 		}
 		if (n < 0)
 			fail(c, 1002);
 		else
 			take(c, &f);
 	}
+}
+
+bool fr_ws_run(struct fr_conn *c)
+{
+	take_frames(c);
+	/* What had come before is the application's: it gets its turn, and may answer it. */
+	if (c->srv->draining && !c->dead && c->tx != FR_TX_ENDED && !c->ws->ended)
+		end_with(c, 1012, (struct fr_bytes){ NULL, 0 });
+	if (c->ws->due && c->ws->close_sent)
+		send_due(c); /* the application has closed it meanwhile */
 	return !c->dead && c->tx == FR_TX_ENDED;
 }
 
@@ -402,7 +463,9 @@ bool fr_ws_run(struct fr_conn *c)
 
 enum fr_timer_kind fr_ws_timer(const struct fr_conn *c)
 {
-	return c->ws->close_sent ? FR_TIMER_WS_CLOSE : FR_TIMER_PING;
+	if (c->ws->close_sent)
+		return FR_TIMER_WS_CLOSE;
+	return c->ws->due ? FR_TIMER_WS_HOLD : FR_TIMER_PING;
 }
 
 void fr_ws_timeout(struct fr_conn *c, enum fr_timer_kind kind)
@@ -415,6 +478,12 @@ void fr_ws_timeout(struct fr_conn *c, enum fr_timer_kind kind)
 		return; /* the timeout of the write guards */
 	if (kind == FR_TIMER_WS_CLOSE) {
 		finish(c);
+	} else if (kind == FR_TIMER_WS_HOLD) {
+		send_due(c);
+		if (!c->dead && c->full) {
+			c->full = false; /* who waits to send learns that it can't */
+			c->srv->app.on_drain(c->srv->app.data, &c->x);
+		}
 	} else if (held_up(c)) {
 		/* Its answer may lie unread here; a reset is seen nevertheless. */
 		if (poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP)))

@@ -21,12 +21,12 @@
 #define MESSAGE_MAX 20000
 
 static FILE *trace; /* what the application is told */
-static struct fr_exchange *paused, *owing; /* of the one connection */
+static struct fr_exchange *paused, *owing, *held; /* of the one connection */
 static unsigned turns;
 static char large[20000];
 
 struct seen {
-	bool accepted, ended;
+	bool accepted, ended, holds;
 };
 
 static struct seen *seen_of(struct fr_exchange *x)
@@ -123,6 +123,9 @@ static void on_message(void *data, struct fr_exchange *x, bool text, const char 
 		fr_exchange_pause(x);
 		paused = x;
 		return;
+	case 'h':
+		s->holds = true;
+		return;
 	default:
 		copy = malloc(len + 1);
 		CHECK(copy);
@@ -140,6 +143,10 @@ static void on_end(void *data, struct fr_exchange *x, unsigned code, struct fr_b
 	CHECK(is_utf8((const unsigned char *)reason.p, reason.len) && reason.len <= 123);
 	s->ended = true;
 	fprintf(trace, "end %u %.*s\n", code, (int)reason.len, reason.p);
+	if (s->holds) {
+		fr_exchange_ws_hold(x);
+		held = x;
+	}
 }
 
 static void on_body(void *data, struct fr_exchange *x, const char *p, size_t len, bool last)
@@ -165,6 +172,8 @@ static void on_close(void *data, struct fr_exchange *x, bool ok)
 		paused = NULL;
 	if (owing == x)
 		owing = NULL;
+	if (held == x)
+		held = NULL;
 	free(seen_of(x));
 }
 
@@ -172,13 +181,19 @@ static void on_close(void *data, struct fr_exchange *x, bool ok)
 static bool between(void)
 {
 	struct fr_exchange *x = paused;
-	bool busy = x || owing;
+	bool busy = x || owing || held;
 
 	if (++turns % 3)
 		return busy;
 	paused = NULL;
 	if (x)
 		fr_exchange_resume(x);
+	x = held;
+	held = NULL;
+	if (x) {
+		(void)fr_exchange_ws_send(x, true, "last", 4, NULL, NULL);
+		fr_exchange_ws_release(x);
+	}
 	x = owing;
 	owing = NULL;
 	if (!x)
