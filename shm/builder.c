@@ -278,26 +278,34 @@ static void put_states(struct build *b, struct fr_image *img)
 	img->states = put_vec(b, b->state_list, b->nstate_list, sizeof *b->state_list);
 }
 
-static void put_sides(struct build *b, struct fr_image *img)
+static bool is_side(const struct fr_manifest_route *r, bool sockets)
 {
+	return r->side_kind && (r->kind == FR_ROUTE_WEBSOCKET) == sockets;
+}
+
+/* The entries of the WebSockets, or those of all others. */
+static struct fr_vec put_sides(struct build *b, bool sockets)
+{
+	struct fr_vec v;
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < b->m->nroutes; i++)
-		n += b->m->routes[i].side_kind != 0;
-	img->sides = reserve_vec(b, n, sizeof(struct fr_side));
-	n = img->sides.off;
+		n += is_side(&b->m->routes[i], sockets);
+	v = reserve_vec(b, n, sizeof(struct fr_side));
+	n = v.off;
 	for (uint32_t i = 0; i < b->m->nroutes; i++) {
 		const struct fr_manifest_route *r = &b->m->routes[i];
 		struct fr_side side = { .kind = r->side_kind,
 			                .route = i,
 			                .object = r->side_object };
 
-		if (!r->side_kind)
+		if (!is_side(r, sockets))
 			continue;
 		side.prefix = put_string(b, r->side_prefix);
 		fill(b, n, &side, sizeof side);
 		n += (uint32_t)sizeof side;
 	}
+	return v;
 }
 
 /* ---- routes and plans ---- */
@@ -423,7 +431,8 @@ static void emit(struct build *b, const uint8_t fingerprint[32])
 	memcpy(img.fingerprint, fingerprint, sizeof img.fingerprint);
 	put_statics(b, &img);
 	put_states(b, &img);
-	put_sides(b, &img);
+	img.sides = put_sides(b, false);
+	img.sockets = put_sides(b, true);
 	put_routes(b, &img);
 	img.app_name = put_string(b, m->app_name);
 	img.root_path = put_string(b, m->root_path);

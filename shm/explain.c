@@ -197,6 +197,8 @@ static void put_route(FILE *out, const struct fr_image *img, uint32_t index)
 	if (r->why.len) {
 		fputs("\n  through ASGI: ", out);
 		put_str(out, img, r->why);
+	} else if (r->kind == FR_ROUTE_WEBSOCKET) {
+		fputs("\n  a WebSocket: the application's router finds it", out);
 	} else if (img->app_flags & FR_APP_WRAPPED) {
 		fputs("\n  a plan, entered through ASGI: there is middleware around it", out);
 	}
@@ -296,7 +298,7 @@ static void put_order(FILE *out, const struct fr_image *img, const struct fr_rou
 		put_str(out, img, handlers[i]);
 	}
 	fputs(img->handlers.count ? "\n" : "none\n", out);
-	if (r->kind == FR_ROUTE_ASGI) {
+	if (r->kind != FR_ROUTE_PLAN) {
 		put_line(out, &n, "the route, with all that it runs itself\n");
 	} else {
 		put_plan_order(out, img, r, &n);
@@ -354,6 +356,21 @@ static int on_side(void *arg, const struct fr_side *side, const char *path, size
 	return FR_MATCH_NONE;
 }
 
+static int explain_socket(const struct fr_image *img, const char *path, FILE *out)
+{
+	struct asked asked = { out, img, 0 };
+	uint32_t route;
+
+	fputs("WEBSOCKET ", out);
+	put_bytes(out, path, strlen(path));
+	fputs(": ", out);
+	(void)fr_route_find_socket(img, path, strlen(path), on_side, &asked, &route);
+	fputs(asked.count ? "no other route: 403, unless the application says otherwise\n"
+	                  : "no route: 403\n",
+	      out);
+	return 1;
+}
+
 static void explain_none(const struct fr_image *img, const char *path, int asked, FILE *out)
 {
 	size_t len;
@@ -373,12 +390,15 @@ static void explain_none(const struct fr_image *img, const char *path, int asked
 int fr_explain(const struct fr_image *img, const char *method, const char *path, FILE *out)
 {
 	struct fr_span name = { method, strlen(method) };
+	struct asked asked = { NULL, img, 0 };
 	char *sides = NULL;
 	size_t len = 0;
-	struct asked asked = { open_memstream(&sides, &len), img, 0 };
 	struct fr_match m;
 	int rc;
 
+	if (!strcmp(method, "WEBSOCKET"))
+		return explain_socket(img, path, out);
+	asked.out = open_memstream(&sides, &len);
 	if (!asked.out)
 		return 1;
 	rc = fr_route_find(img, fr_method_bit(method, name.len), name, path, strlen(path), on_side,
@@ -490,6 +510,7 @@ static void dump_edges(const struct fr_image *img, FILE *out)
 void fr_image_dump(const struct fr_image *img, FILE *out)
 {
 	const struct fr_side *sides = FR_IMAGE_AT(img, img->sides.off);
+	const struct fr_side *sockets = FR_IMAGE_AT(img, img->sockets.off);
 	const struct fr_str *names = FR_IMAGE_AT(img, img->object_names.off);
 
 	fprintf(out, "image version %" PRIu32 ", %" PRIu32 " bytes\nmanifest ", img->version,
@@ -514,6 +535,9 @@ void fr_image_dump(const struct fr_image *img, FILE *out)
 	fprintf(out, "\n%" PRIu32 " side entries\n", img->sides.count);
 	for (uint32_t i = 0; i < img->sides.count; i++)
 		put_side(out, img, &sides[i]);
+	fprintf(out, "\n%" PRIu32 " WebSockets\n", img->sockets.count);
+	for (uint32_t i = 0; i < img->sockets.count; i++)
+		put_side(out, img, &sockets[i]);
 	fprintf(out, "\n%" PRIu32 " routes, %" PRIu32 " steps\n", img->routes.count,
 	        img->steps.count);
 	for (uint32_t i = 0; i < img->routes.count; i++)

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define FR_IMAGE_MAGIC 0x4652494d41474531ULL /* "FRIMAGE1" */
-#define FR_IMAGE_VERSION 2u
+#define FR_IMAGE_VERSION 3u
 
 /* No object, no slot, no cache, no string. */
 #define FR_NONE32 UINT32_MAX
@@ -55,6 +55,7 @@ struct fr_image {
 	struct fr_vec
 		states; /* uint32_t: offsets of struct fr_route_state, ascending; the first is the start */
 	struct fr_vec sides; /* struct fr_side, in declaration order */
+	struct fr_vec sockets; /* struct fr_side of WebSocket routes, in declaration order */
 	struct fr_vec object_names; /* struct fr_str: what each id stands for */
 	struct fr_vec steps; /* struct fr_step: those of all routes, in order, without gaps */
 	uint32_t nplaces; /* placement records */
@@ -79,11 +80,13 @@ enum fr_method {
 	FR_CONNECT = 1 << 8,
 	FR_OTHER = 1 << 9, /* any token not above: compared by name in fr_route.methods */
 	FR_ANY = 1 << 10, /* the route answers every method */
+	FR_WEBSOCKET = 1 << 11, /* no method: a WebSocket's handshake */
 };
 
 enum fr_route_kind {
 	FR_ROUTE_PLAN = 1, /* the executor runs the plan */
 	FR_ROUTE_ASGI = 2, /* route.object is an ASGI callable (scope, receive, send) */
+	FR_ROUTE_WEBSOCKET = 3, /* in no table: the application's router answers those */
 };
 
 struct fr_route {

@@ -12,7 +12,7 @@
 #define AT(member) offsetof(struct fr_manifest_route, member)
 #define ROUTE(out, member) ((struct fr_manifest_route *)((char *)(out)-AT(member)))
 
-static const char *const kind_names[] = { "plan", "asgi", NULL };
+static const char *const kind_names[] = { "plan", "asgi", "websocket", NULL };
 static const char *const side_names[] = { "regex", "route", NULL };
 static const char *const body_names[] = { "none", "json", "form", NULL };
 static const char *const conv_names[] = { "str", "path", "int", "float", "uuid", "lit", NULL };
@@ -204,7 +204,22 @@ static int check_params(struct fr_reader *r, const struct fr_manifest_route *rou
 	return 0;
 }
 
-static int check_route(struct fr_reader *r, const struct fr_manifest_route *route)
+/* Its one method is no method, whatever a request's may be called. */
+static int check_websocket(struct fr_reader *r, struct fr_manifest_route *route)
+{
+	if (route->side_kind != FR_SIDE_ROUTE) {
+		fr_reader_enter(r, "side", 0);
+		return fr_reader_fail(r, FR_EINVAL, "a WebSocket is matched by its route");
+	}
+	if (route->method_names.count != 1 || strcmp(route->method_names.list[0], "WEBSOCKET")) {
+		fr_reader_enter(r, "methods", 0);
+		return fr_reader_fail(r, FR_EINVAL, "a WebSocket has the one \"WEBSOCKET\"");
+	}
+	route->methods = FR_WEBSOCKET;
+	return 0;
+}
+
+static int check_route(struct fr_reader *r, struct fr_manifest_route *route)
 {
 	size_t before = r->where_len, steps;
 	int rc;
@@ -220,22 +235,22 @@ static int check_route(struct fr_reader *r, const struct fr_manifest_route *rout
 			return rc;
 		fr_reader_leave(r, before);
 	}
-	if (route->kind == FR_ROUTE_ASGI) {
+	if (route->kind != FR_ROUTE_PLAN) {
 		rc = fr_reader_need(r, "object", route->object != FR_NONE32);
+		if (rc == 0 && route->kind == FR_ROUTE_WEBSOCKET)
+			rc = check_websocket(r, route);
 		if (rc < 0)
 			return rc;
 	}
 	if ((route->kind == FR_ROUTE_ASGI) != (route->why != NULL)) {
 		fr_reader_enter(r, "why", 0);
-		return fr_reader_fail(
-			r, FR_EINVAL,
-			"a route of kind \"asgi\" says why, one of \"plan\" has null");
+		return fr_reader_fail(r, FR_EINVAL,
+		                      "a route of kind \"asgi\" says why, others have null");
 	}
 	steps = fr_reader_enter(r, "steps", 0);
 	if ((route->kind == FR_ROUTE_PLAN) != (route->nsteps > 0))
-		return fr_reader_fail(
-			r, FR_EINVAL,
-			"a route of kind \"plan\" has steps, one of \"asgi\" has none");
+		return fr_reader_fail(r, FR_EINVAL,
+		                      "a route of kind \"plan\" has steps, others have none");
 	if (route->nsteps > FR_MAX_STEPS)
 		return fr_reader_fail(r, FR_ELIMIT, "%u steps; at most %u are possible",
 		                      route->nsteps, FR_MAX_STEPS);

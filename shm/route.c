@@ -200,9 +200,9 @@ static void find_paths(struct lookup *l, const char *path, size_t len)
 		walk(l, path, len);
 }
 
-static bool fits(const struct lookup *l, const struct fr_side *s, const char *path, size_t len)
+static bool fits(const struct fr_image *img, const struct fr_side *s, const char *path, size_t len)
 {
-	return s->prefix.len <= len && !memcmp(fr_str_in(l->img, s->prefix), path, s->prefix.len);
+	return s->prefix.len <= len && !memcmp(fr_str_in(img, s->prefix), path, s->prefix.len);
 }
 
 /* Whether a side entry could win over what was found. */
@@ -211,7 +211,7 @@ static bool side_fits(const struct lookup *l, const char *path, size_t len)
 	const struct fr_side *sides = FR_IMAGE_AT(l->img, l->img->sides.off);
 
 	for (uint32_t i = 0; i < l->img->sides.count && sides[i].route < l->full.route; i++)
-		if (fits(l, &sides[i], path, len))
+		if (fits(l->img, &sides[i], path, len))
 			return true;
 	return false;
 }
@@ -227,8 +227,7 @@ static int find_sides(struct lookup *l, const char *path, size_t len, fr_side_fn
 		s = &sides[i];
 		if (s->route > l->full.route)
 			break;
-		if (s->prefix.len > len ||
-		    memcmp(fr_str_in(l->img, s->prefix), path, s->prefix.len))
+		if (!fits(l->img, s, path, len))
 			continue;
 		rc = side(side_arg, s, path, len);
 		if (rc < 0)
@@ -303,6 +302,38 @@ int fr_route_find(const struct fr_image *img, uint32_t method, struct fr_span me
 	ret_match->nparams = 0;
 	if (won->accept && won->accept->segments)
 		capture(&l, won, path, ret_match);
+	return 0;
+}
+
+int fr_route_find_socket(const struct fr_image *img, const char *path, size_t len, fr_side_fn *side,
+                         void *side_arg, uint32_t *ret_route)
+{
+	const struct fr_side *sides = FR_IMAGE_AT(img, img->sides.off), *side_end, *s;
+	const struct fr_side *sockets = FR_IMAGE_AT(img, img->sockets.off), *socket_end;
+	uint32_t partial = FR_NONE32;
+	int rc;
+
+	side_end = sides + img->sides.count;
+	socket_end = sockets + img->sockets.count;
+	while (sides < side_end || sockets < socket_end) {
+		/* Both lists are in order of declaration. */
+		bool socket = sides == side_end ||
+		              (sockets < socket_end && sockets->route < sides->route);
+
+		s = socket ? sockets++ : sides++;
+		if (s->kind != FR_SIDE_ROUTE || !fits(img, s, path, len))
+			continue;
+		rc = side(side_arg, s, path, len);
+		if (rc < 0)
+			return rc;
+		if (rc == FR_MATCH_FULL) {
+			*ret_route = s->route;
+			return 0;
+		}
+		if (rc == FR_MATCH_METHOD && partial == FR_NONE32)
+			partial = s->route;
+	}
+	*ret_route = partial;
 	return 0;
 }
 

@@ -62,6 +62,15 @@ int fr_route_find(const struct fr_image *img, uint32_t method, struct fr_span me
                   struct fr_match *ret_match);
 
 /*
+ * Which route answers a WebSocket's handshake for path: the first of those
+ * that decide for themselves, WebSocket routes and others, that side says
+ * takes it.  FR_NONE32: none.  Returns 0, or the negative number that side
+ * returned.
+ */
+int fr_route_find_socket(const struct fr_image *img, const char *path, size_t len, fr_side_fn *side,
+                         void *side_arg, uint32_t *ret_route);
+
+/*
  * FastAPI's slash redirect: whether path with its trailing slashes taken off,
  * or with one added, would match.  Writes the new length into ret_len and
  * returns 1 (then *ret_add tells whether to add a slash or cut), else 0 (also

@@ -249,6 +249,8 @@ static int check_methods(const struct verifier *v, const struct fr_route *r)
 
 	for (uint32_t i = 0; rc == 0 && i < r->method_names.count; i++)
 		mask |= fr_method_bit(fr_str_in(v->img, names[i]), names[i].len);
+	if (r->kind == FR_ROUTE_WEBSOCKET)
+		mask = FR_WEBSOCKET;
 	if (rc == 0 && mask != r->methods)
 		rc = bad(v, "methods", "%#x, but the names say %#x", r->methods, mask);
 	return rc;
@@ -258,7 +260,7 @@ static int check_route(struct verifier *v, const struct fr_route *r, uint32_t in
 {
 	const char *strings[] = { "path", "name", "endpoint", "file", "why" };
 	const struct fr_str values[] = { r->path, r->name, r->endpoint, r->file, r->why };
-	int rc = check_range(v, "kind", r->kind, FR_ROUTE_PLAN, FR_ROUTE_ASGI);
+	int rc = check_range(v, "kind", r->kind, FR_ROUTE_PLAN, FR_ROUTE_WEBSOCKET);
 
 	for (int i = 0; rc == 0 && i < 5; i++)
 		rc = check_str(v, strings[i], values[i]);
@@ -268,7 +270,7 @@ static int check_route(struct verifier *v, const struct fr_route *r, uint32_t in
 		rc = check_params(v, r);
 	if (rc == 0)
 		rc = check_id(v, "object", r->object, v->img->nobjects);
-	if (rc == 0 && r->kind == FR_ROUTE_ASGI && r->object == FR_NONE32)
+	if (rc == 0 && r->kind != FR_ROUTE_PLAN && r->object == FR_NONE32)
 		rc = bad(v, "object", "missing");
 	if (rc == 0)
 		rc = check_range(v, "flags", r->flags, 0, FR_ROUTE_STRICT_CONTENT_TYPE * 2 - 1);
@@ -342,6 +344,8 @@ static int check_accepts(const struct verifier *v, const char *what, struct fr_v
 		if (a[i].route >= v->img->routes.count || (i && a[i].route <= a[i - 1].route))
 			return bad(v, what, "route %u is out of range or out of order", a[i].route);
 		r = route_at(v, a[i].route);
+		if (r->kind == FR_ROUTE_WEBSOCKET)
+			return bad(v, what, "route %u is a WebSocket's", a[i].route);
 		if (a[i].segments != param_segments(v, r, &tail, &regex) || regex)
 			return bad(v, what, "the parameters are not those of route %u", a[i].route);
 		if (a[i].methods != (r->methods | (tail ? FR_ACCEPT_TAIL : 0)))
@@ -491,18 +495,20 @@ static int check_states(struct verifier *v)
 	return rc;
 }
 
-static int check_sides(struct verifier *v)
+static int check_sides(struct verifier *v, const char *what, struct fr_vec sides, bool sockets)
 {
-	const struct fr_vec sides = v->img->sides;
 	const struct fr_side *s = FR_IMAGE_AT(v->img, sides.off);
-	int rc = check_vec(v, "sides", sides, sizeof *s);
+	int rc = check_vec(v, what, sides, sizeof *s);
 
 	for (uint32_t i = 0; rc == 0 && i < sides.count; i++) {
-		at(v, "sides", i);
-		rc = check_range(v, "kind", s[i].kind, FR_SIDE_REGEX, FR_SIDE_ROUTE);
+		at(v, what, i);
+		rc = check_range(v, "kind", s[i].kind, sockets ? FR_SIDE_ROUTE : FR_SIDE_REGEX,
+		                 FR_SIDE_ROUTE);
 		if (rc == 0 &&
 		    (s[i].route >= v->img->routes.count || (i && s[i].route <= s[i - 1].route)))
 			rc = bad(v, "route", "%u is out of range or out of order", s[i].route);
+		if (rc == 0 && (route_at(v, s[i].route)->kind == FR_ROUTE_WEBSOCKET) != sockets)
+			rc = bad(v, "route", "%u is of another kind", s[i].route);
 		if (rc == 0 && s[i].object >= v->img->nobjects)
 			rc = bad(v, "object", "%u, but there are %u", s[i].object,
 			         v->img->nobjects);
@@ -554,6 +560,8 @@ int fr_image_verify(const void *p, size_t size, struct fr_diag *diag)
 	if (rc == 0)
 		rc = check_table(&v, "edges", img->edges, check_edge);
 	if (rc == 0)
-		rc = check_sides(&v);
+		rc = check_sides(&v, "sides", img->sides, false);
+	if (rc == 0)
+		rc = check_sides(&v, "sockets", img->sockets, true);
 	return rc;
 }

@@ -16,6 +16,13 @@ void fr_error_observe(fr_error_fn *fn)
 	observer = fn;
 }
 
+void fr_error_tell(const struct fr_program *program, uint32_t route, const struct fr_input *in,
+                   PyObject *exc, const char *text, size_t len)
+{
+	if (observer)
+		observer(program, route, in, exc, text, len);
+}
+
 /* errors, body, route, method and root path as _runtime.errors wants them. */
 static PyObject *make(struct fr_run *run, PyObject *fn, PyObject *what, PyObject *body)
 {
@@ -101,8 +108,6 @@ void fr_error_log(struct fr_run *run, PyObject *exc, const char *what)
 	            route ? fr_str_in(image, route->endpoint) : "no route",
 	            route ? (int)route->file.len : 0, route ? fr_str_in(image, route->file) : "",
 	            route ? route->line : 0);
-	if (observer)
-		observer(run->program, route ? run->found.route : FR_NONE32, in, exc, p,
-		         (size_t)len);
+	fr_error_tell(run->program, route ? run->found.route : FR_NONE32, in, exc, p, (size_t)len);
 	Py_XDECREF(text);
 }

@@ -16,4 +16,8 @@ typedef void fr_error_fn(const struct fr_program *program, uint32_t route,
 /* NULL: nobody any more. */
 void fr_error_observe(fr_error_fn *fn);
 
+/* Tells the observer, if there is one, of an exception that was logged elsewhere. */
+void fr_error_tell(const struct fr_program *program, uint32_t route, const struct fr_input *in,
+                   PyObject *exc, const char *text, size_t len);
+
 #endif

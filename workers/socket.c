@@ -30,7 +30,8 @@ void fr_request_end(struct fr_request *req)
 	req->over = true;
 	fr_request_unlist(req);
 	fr_bridge_detach(req);
-	fr_wboard_end(req->sock->board, &req->flight);
+	if (!req->x)
+		fr_wboard_end(req->sock->board, &req->flight); /* else with the exchange */
 }
 
 /* ---- what the executor reads ---- */
@@ -91,7 +92,9 @@ static int fill_input(struct fr_request *req)
 	if (copy_head(req, fr_exchange_head(req->x)) < 0)
 		return -1;
 	in->transport = &transport;
-	in->method = fr_method_bit(in->method_name.p, in->method_name.len);
+	in->method = fr_exchange_is_websocket(req->x)
+	                     ? FR_WEBSOCKET
+	                     : fr_method_bit(in->method_name.p, in->method_name.len);
 	in->path = fr_image_below(s->program->image, in->full_path);
 	in->id = ++s->next_id;
 	in->toplevel = true;

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "workers/errors.h"
 #include "workers/gil.h"
 #include "workers/interp.h"
 #include "workers/program.h"
@@ -219,6 +220,72 @@ int fr_websocket_fill_scope(PyObject *scope, struct fr_request *req)
 	return rc;
 }
 
+/* ---- the route ---- */
+
+/* Which route it is for is the board's to know; the application's own router decides. */
+struct asked {
+	struct fr_program *program;
+	PyObject *scope;
+};
+
+static int ask(void *arg, const struct fr_side *side, const char *path, size_t len)
+{
+	struct asked *asked = arg;
+	struct fr_state *state = asked->program->state;
+	PyObject *full = FR_GET(state, match_full), *none = full ? FR_GET(state, match_none) : NULL;
+	PyObject *route = fr_program_object(asked->program, side->object), *answer;
+	int rc = -1;
+
+	(void)path;
+	(void)len;
+	answer = none ? PyObject_CallMethodOneArg(route, state->names.matches, asked->scope) : NULL;
+	if (answer && PyTuple_Check(answer) && PyTuple_GET_SIZE(answer) == 2) {
+		PyObject *match = PyTuple_GET_ITEM(answer, 0);
+
+		rc = match == full   ? FR_MATCH_FULL
+		     : match == none ? FR_MATCH_NONE
+		                     : FR_MATCH_METHOD;
+	}
+	Py_XDECREF(answer);
+	return rc;
+}
+
+/* What the application will have put into the scope when it asks its routes. */
+static PyObject *scope_for_routes(struct fr_request *req, const struct fr_program *program)
+{
+	const struct fr_names *names = &program->state->names;
+	const struct fr_image *image = program->image;
+	PyObject *own = fr_bridge_scope(&req->in), *scope = own ? PyDict_Copy(own) : NULL;
+	PyObject *root = fr_text(fr_str_in(image, image->root_path), image->root_path.len);
+
+	if (scope && (!root || PyDict_SetItem(scope, names->app, program->app) < 0 ||
+	              (image->root_path.len && PyDict_SetItem(scope, names->root_path, root) < 0)))
+		Py_CLEAR(scope);
+	Py_XDECREF(root);
+	Py_XDECREF(own);
+	return scope;
+}
+
+/* FR_NONE32 also if it can't be told: then the application itself will say why. */
+static uint32_t route_of(struct fr_request *req)
+{
+	struct fr_program *sealed = req->sock->program;
+	struct fr_program *program = fr_program_of(sealed->state, sealed->app);
+	struct asked asked = { sealed, NULL };
+	uint32_t route = FR_NONE32;
+
+	/* The board numbers the sealed image's routes. */
+	if (program == sealed)
+		asked.scope = scope_for_routes(req, sealed);
+	if (asked.scope && fr_route_find_socket(sealed->image, req->in.path.p, req->in.path.len,
+	                                        ask, &asked, &route) < 0)
+		route = FR_NONE32;
+	PyErr_Clear();
+	Py_XDECREF(asked.scope);
+	fr_program_unref(program);
+	return route;
+}
+
 /* ---- the run ---- */
 
 /* What the socket still needs when the application has ended. */
@@ -259,9 +326,14 @@ static void log_failure(struct fr_request *req, PyObject *exc)
 	}
 	fr_exc_set(Py_NewRef(exc));
 	text = fr_interp_traceback();
-	if (PyBytes_Check(text))
-		fr_log_text(FR_ERROR, PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text),
-		            "WebSocket %.*s failed", (int)in->full_path.len, in->full_path.p);
+	if (PyBytes_Check(text)) {
+		const char *p = PyBytes_AS_STRING(text);
+		size_t len = (size_t)PyBytes_GET_SIZE(text);
+
+		fr_log_text(FR_ERROR, p, len, "WebSocket %.*s failed", (int)in->full_path.len,
+		            in->full_path.p);
+		fr_error_tell(req->sock->program, req->websocket->route, in, exc, p, len);
+	}
 	Py_DECREF(text);
 }
 
@@ -336,6 +408,8 @@ void fr_websocket_start(struct fr_request *req)
 	}
 	ws->end = &ws->first;
 	b->websocket = true;
+	ws->route = req->sock->board ? route_of(req) : FR_NONE32;
+	fr_wboard_route(req->sock->board, &req->flight, ws->route);
 	fr_request_begin(req);
 	req->run = call_app(req);
 	if (req->run)

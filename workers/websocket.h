@@ -26,6 +26,7 @@ struct fr_websocket {
 	struct fr_ws_item *first, **end;
 	size_t waiting; /* their cost */
 	PyObject *reason;
+	uint32_t route; /* of the sealed image's; FR_NONE32: none */
 	unsigned code; /* of the end */
 	bool connect_told; /* "websocket.connect" was received */
 	bool accepted;

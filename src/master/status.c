@@ -61,8 +61,9 @@ int fr_watch_count(const struct fr_watch *w, uint32_t worker, uint32_t route, st
 
 const char *fr_status_method(uint32_t bit)
 {
-	static const char *const names[] = { "GET",   "HEAD",    "POST",  "PUT",     "DELETE",
-		                             "PATCH", "OPTIONS", "TRACE", "CONNECT", "OTHER" };
+	static const char *const names[] = { "GET",     "HEAD",  "POST",    "PUT",
+		                             "DELETE",  "PATCH", "OPTIONS", "TRACE",
+		                             "CONNECT", "OTHER", "ANY",     "WEBSOCKET" };
 
 	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
 		if (bit == 1u << i)
@@ -200,7 +201,7 @@ static int map_places(struct fr_watch *w, const struct fr_image *image)
 	for (uint32_t r = 0; r < image->routes.count; r++) {
 		const struct fr_step *steps = FR_IMAGE_AT(image, routes[r].steps.off);
 
-		w->place[r] = routes[r].kind == FR_ROUTE_ASGI ? FR_STATUS_ASGI : FR_STATUS_ASYNC;
+		w->place[r] = routes[r].kind == FR_ROUTE_PLAN ? FR_STATUS_ASYNC : FR_STATUS_ASGI;
 		for (uint32_t i = 0; i < routes[r].steps.count; i++) {
 			const struct fr_step *step = &steps[i];
 

@@ -94,6 +94,7 @@ static void use(const struct fr_image *img)
 		CHECK(!fr_route_find(img, FR_OTHER, name, paths[i], len, NULL, NULL, &match));
 		fr_route_redirect(img, paths[i], len, NULL, NULL, &redirect, &add);
 		fr_explain(img, "GET", paths[i], nowhere);
+		fr_explain(img, "WEBSOCKET", paths[i], nowhere);
 	}
 	fr_image_dump(img, nowhere);
 }

@@ -39,8 +39,10 @@ static void find_all(const struct fr_image *img, FILE *out)
 		CHECK(!fr_route_find(img, FR_OTHER, name, path, len, NULL, NULL, &match));
 		if (fr_route_redirect(img, path, len, NULL, NULL, &redirect, &add))
 			CHECK(redirect <= len + 1);
-		if (i < 8)
+		if (i < 8) {
 			fr_explain(img, i % 2 ? "GET" : "PURGE", path, out);
+			fr_explain(img, "WEBSOCKET", path, out);
+		}
 	}
 	fr_image_dump(img, out);
 }

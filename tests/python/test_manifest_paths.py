@@ -159,7 +159,9 @@ def test_what_has_no_plan_goes_through_asgi() -> None:
         ("asgi", "route", "/static"),
         ("asgi", "route", "/plain"),
         ("asgi", "route", "/p/w/"),
+        ("websocket", "route", "/ws"),
     ]
+    assert [r["methods"] for r in routes][-1] == ["WEBSOCKET"]
     assert isinstance(objects[routes[0]["object"]], Mount)
     assert isinstance(objects[routes[1]["object"]], Route)
     assert all(route["steps"] == [] and route["pattern"] is None for route in routes)

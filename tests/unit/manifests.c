@@ -15,7 +15,7 @@ const char manifest_full[] =
 	" \"objects\": [\"route POST /items/{item_id}\", \"validator item_id\", \"default q\","
 	" \"call main:get_db\", \"call main:create\", \"validator body\", \"scopes\","
 	" \"model headers\", \"form reader\", \"serializer Item\", \"field q\", \"mount /static\","
-	" \"regex\"],\n"
+	" \"regex\", \"route WebSocket /chat/{room}\"],\n"
 	" \"routes\": [\n"
 	"  {\"kind\": \"plan\", \"why\": null, \"path\": \"/items/{item_id}\","
 	" \"pattern\": [[\"lit\", \"items\"], [\"int\", \"item_id\"]], \"side\": null,"
@@ -80,7 +80,13 @@ const char manifest_full[] =
 	" \"slots\": 1, \"marks\": 0, \"caches\": 0, \"steps\": [\n"
 	"   {\"op\": \"endpoint\", \"name\": \"main.docs\", \"object\": 4, \"mode\": \"agen\","
 	" \"args\": [], \"slot\": 0},\n"
-	"   {\"op\": \"respond\", \"mode\": \"class\", \"object2\": 8, \"slot\": 0}]}\n"
+	"   {\"op\": \"respond\", \"mode\": \"class\", \"object2\": 8, \"slot\": 0}]},\n"
+	"  {\"kind\": \"websocket\", \"why\": null, \"path\": \"/chat/{room}\", \"pattern\": null,"
+	" \"side\": {\"kind\": \"route\", \"object\": 13, \"prefix\": \"/chat/\"},"
+	" \"methods\": [\"WEBSOCKET\"], \"name\": \"chat\", \"endpoint\": \"main.chat\","
+	" \"file\": \"/app/main.py\", \"line\": 60, \"object\": 13, \"params\": [\"room\"],"
+	" \"status\": 0, \"body\": \"none\", \"strict_content_type\": false, \"max_body\": null,"
+	" \"slots\": 0, \"marks\": 0, \"caches\": 0, \"steps\": []}\n"
 	" ]}\n";
 
 static void put_json(FILE *out, const char *text, size_t len)

@@ -277,7 +277,7 @@ static void test_the_report(void **state)
 	fclose(out);
 	assert_string_equal(
 		text,
-		"application main:app: 5 routes ok\n"
+		"application main:app: 6 routes ok\n"
 		"on the side list, tried in order: /static (matched by its own class)\n"
 		"on the side list, tried in order: /files/{name}.{ext} (regular expression)\n");
 	free(text);

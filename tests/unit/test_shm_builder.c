@@ -38,6 +38,7 @@ static void test_full(void **state)
 	const struct fr_step *steps = FR_IMAGE_AT(img, routes[0].steps.off);
 	const struct fr_step *all = FR_IMAGE_AT(img, img->steps.off);
 	const struct fr_side *sides = FR_IMAGE_AT(img, img->sides.off);
+	const struct fr_side *sockets = FR_IMAGE_AT(img, img->sockets.off);
 	const struct fr_str *names = FR_IMAGE_AT(img, img->object_names.off);
 	const struct fr_path_param *param = FR_IMAGE_AT(img, routes[0].params.off);
 	const struct fr_arg *args = FR_IMAGE_AT(img, steps[10].args.off);
@@ -45,13 +46,13 @@ static void test_full(void **state)
 	(void)state;
 	assert_int_equal(img->size, buf.size);
 	assert_int_equal(img->seed, 99);
-	assert_int_equal(img->nobjects, 13);
+	assert_int_equal(img->nobjects, 14);
 	assert_int_equal(img->nplaces, 2);
 	assert_int_equal(img->app_flags, FR_APP_REDIRECT_SLASHES);
 	assert_str(img, img->app_name, "main:app");
 	assert_str(img, img->root_path, "/api");
 	assert_str(img, names[12], "regex");
-	assert_int_equal(img->routes.count, 5);
+	assert_int_equal(img->routes.count, 6);
 	assert_int_equal(img->steps.count, 18);
 	assert_ptr_equal(steps, all);
 	assert_int_equal(routes[2].steps.off, routes[0].steps.off + 12 * sizeof *steps);
@@ -79,6 +80,10 @@ static void test_full(void **state)
 	assert_int_equal(sides[0].route, 1);
 	assert_int_equal(sides[1].object, 12);
 	assert_str(img, sides[1].prefix, "/files/");
+	assert_int_equal(img->sockets.count, 1);
+	assert_int_equal(sockets[0].route, 5);
+	assert_str(img, sockets[0].prefix, "/chat/");
+	assert_int_equal(routes[5].methods, FR_WEBSOCKET);
 	fr_image_buf_fini(&buf);
 	assert_null(buf.image);
 }

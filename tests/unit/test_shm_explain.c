@@ -101,6 +101,30 @@ static void test_no_match(void **state)
 	free(text);
 }
 
+static void test_websocket(void **state)
+{
+	char *text = explain("WEBSOCKET", "/chat/1", 1);
+
+	(void)state;
+	assert_says(text, "WEBSOCKET /chat/1: the application itself is asked about:\n"
+	                  "  route 5 /chat/{room}: ");
+	assert_says(text, "route 5: WEBSOCKET /chat/{room}\n"
+	                  "  answered by main.chat at /app/main.py:60\n"
+	                  "  a WebSocket: the application's router finds it\n");
+	assert_says(text, "the route, with all that it runs itself\n");
+	assert_says(text, "no other route: 403, unless");
+	free(text);
+	text = explain("WEBSOCKET", "/static/1", 1); /* a mount may have some */
+	assert_says(text, "  route 1 /static: ");
+	free(text);
+	text = explain("WEBSOCKET", "/", 1);
+	assert_says(text, "WEBSOCKET /: no route: 403\n");
+	free(text);
+	text = explain("GET", "/chat/1", 1);
+	assert_says(text, "0 side entries\nno route: 404\n");
+	free(text);
+}
+
 static void test_dump(void **state)
 {
 	char *text = NULL;
@@ -117,7 +141,9 @@ static void test_dump(void **state)
 	assert_says(text, "4 states, 2 edges in 4 buckets");
 	assert_says(text, "rest goes to route 4");
 	assert_says(text, "route 1 /static: a route that decides itself");
-	assert_says(text, "5 routes, 18 steps");
+	assert_says(text, "1 WebSockets\n  route 5 /chat/{room}: a route that decides itself, "
+	                  "paths beginning with \"/chat/\", object #13 ");
+	assert_says(text, "6 routes, 18 steps");
 	assert_says(text, "body JSON of at most 65536 bytes, status 201");
 	assert_says(text, "#12 regex\n");
 	free(text);
@@ -128,6 +154,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_match),
 		cmocka_unit_test(test_no_match),
+		cmocka_unit_test(test_websocket),
 		cmocka_unit_test(test_dump),
 	};
 

@@ -38,9 +38,9 @@ static void test_full(void **state)
 	assert_string_equal(m->routes[1].why, "it is mounted");
 	assert_int_equal(m->app_flags, FR_APP_REDIRECT_SLASHES);
 	assert_int_equal(m->nplaces, 2);
-	assert_int_equal(m->objects.count, 13);
+	assert_int_equal(m->objects.count, 14);
 	assert_string_equal(m->objects.list[11], "mount /static");
-	assert_int_equal(m->nroutes, 5);
+	assert_int_equal(m->nroutes, 6);
 	assert_int_equal(r->kind, FR_ROUTE_PLAN);
 	assert_int_equal(r->methods, FR_POST | FR_OTHER);
 	assert_int_equal(r->npattern, 2);
@@ -73,6 +73,8 @@ static void test_full(void **state)
 	assert_int_equal(m->routes[1].max_body, FR_NONE32);
 	assert_null(m->routes[1].file);
 	assert_string_equal(m->routes[2].side_prefix, "/files/");
+	assert_int_equal(m->routes[5].kind, FR_ROUTE_WEBSOCKET);
+	assert_int_equal(m->routes[5].methods, FR_WEBSOCKET);
 	fr_manifest_free(m);
 }
 
@@ -138,7 +140,7 @@ static void test_errors(void **state)
 		{ "\"jump\": 3", "\"jump\": 12", "routes[0].steps[1].jump" },
 		{ "\"jump\": 3", "\"jump\": 11", "routes[0].steps[1].jump" },
 		{ "\"jump\": 3", "\"jump\": null", "routes[0].steps[1].jump" },
-		{ "\"object\": 3", "\"object\": 13", "routes[0].steps[2].object" },
+		{ "\"object\": 3", "\"object\": 14", "routes[0].steps[2].object" },
 		{ "\"object\": 3", "\"object\": null", "routes[0].steps[2].object" },
 		{ "\"in\": \"path\"", "\"in\": \"body\"", "routes[0].steps[3].in" },
 		{ "\"alias\": \"item_id\",", "", "routes[0].steps[3].alias" },
@@ -164,6 +166,12 @@ static void test_errors(void **state)
 		{ "\"steps\": []", "\"steps\": [{\"op\": \"respond\", \"mode\": \"encoder\"}]",
 		  "routes[1].steps" },
 		{ "[[\"lit\", \"\"]]", "[]", "routes[3].pattern" },
+		{ "[\"WEBSOCKET\"]", "null", "routes[5].methods" },
+		{ "[\"WEBSOCKET\"]", "[\"GET\", \"WEBSOCKET\"]", "routes[5].methods" },
+		{ "{\"kind\": \"route\", \"object\": 13,", "{\"kind\": \"regex\", \"object\": 13,",
+		  "routes[5].side" },
+		{ "\"object\": 13, \"params\"", "\"object\": null, \"params\"",
+		  "routes[5].object" },
 		{ "\"main:app\"", "\"main\\u0000app\"", "manifest" },
 		{ "\"main:app\"", "\"main\xffpp\"", "manifest" },
 		{ "\"main:app\"", "\"main\xed\xa0\x80\"", "manifest" },

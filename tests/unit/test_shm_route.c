@@ -232,6 +232,54 @@ static void test_side_only_where_it_could_win(void **state)
 	fr_image_buf_fini(&buf);
 }
 
+/* Says yes to the route that arg is the number of, and maybe to route 1. */
+static int takes_socket(void *arg, const struct fr_side *side, const char *path, size_t len)
+{
+	const uint32_t *wanted = arg;
+
+	assert_memory_equal(path, "/", len ? 1 : 0);
+	if (side->route == wanted[0])
+		return FR_MATCH_FULL;
+	return side->route == wanted[1] ? FR_MATCH_METHOD : FR_MATCH_NONE;
+}
+
+static void test_sockets(void **state)
+{
+	static const struct {
+		const char *path;
+		uint32_t full, partial, want;
+	} cases[] = {
+		{ "/chat/1", 5, FR_NONE32, 5 },
+		{ "/chat/1", FR_NONE32, FR_NONE32, FR_NONE32 },
+		{ "/chat/1", FR_NONE32, 5, 5 },
+		{ "/static/1", 1, 5, 1 }, /* whatever decides for itself may take one */
+		{ "/chat/1", 1, FR_NONE32, FR_NONE32 }, /* but is asked for its own paths only */
+		{ "/files/a.b", 2, FR_NONE32, FR_NONE32 }, /* an expression doesn't */
+		{ "/chat", 5, FR_NONE32, FR_NONE32 },
+		{ "", 5, FR_NONE32, FR_NONE32 },
+	};
+	struct fr_image_buf buf = { 0 };
+	uint32_t route;
+	int calls = 0;
+
+	(void)state;
+	assert_int_equal(fr_image_build(manifest_full, strlen(manifest_full), 1, &buf, NULL), 0);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		uint32_t wanted[] = { cases[i].full, cases[i].partial };
+
+		assert_int_equal(fr_route_find_socket(buf.image, cases[i].path,
+		                                      strlen(cases[i].path), takes_socket, wanted,
+		                                      &route),
+		                 0);
+		assert_int_equal(route, cases[i].want);
+	}
+	assert_int_equal(fr_route_find_socket(buf.image, "/chat/1", 7, side_fails, &calls, &route),
+	                 -42);
+	assert_int_equal(calls, 1);
+	assert_int_equal(find(buf.image, "GET", "/chat/1").kind, FR_MATCH_NONE);
+	fr_image_buf_fini(&buf);
+}
+
 /* Overlaps in every segment: the probes stay bounded, and so does the automaton's limit. */
 static void test_probes_are_bounded(void **state)
 {
@@ -460,6 +508,7 @@ int main(void)
 		cmocka_unit_test(test_newline),
 		cmocka_unit_test(test_redirect),
 		cmocka_unit_test(test_side_only_where_it_could_win),
+		cmocka_unit_test(test_sockets),
 		cmocka_unit_test(test_probes_are_bounded),
 		cmocka_unit_test(test_random_sets),
 	};

@@ -35,10 +35,11 @@ static struct fr_image_buf build(const char *text)
 		struct fr_route *routes = (struct fr_route *)((char *)img + img->routes.off);      \
 		struct fr_step *steps = (struct fr_step *)((char *)img + img->steps.off);          \
 		struct fr_side *sides = (struct fr_side *)((char *)img + img->sides.off);          \
+		struct fr_side *sockets = (struct fr_side *)((char *)img + img->sockets.off);      \
 		uint32_t *states = (uint32_t *)((char *)img + img->states.off);                    \
 		struct fr_route_state *start = (struct fr_route_state *)((char *)img + states[0]); \
 		struct fr_diag diag_ = { 0 };                                                      \
-		(void)routes, (void)steps, (void)sides, (void)start;                               \
+		(void)routes, (void)steps, (void)sides, (void)sockets, (void)start;                \
 		change;                                                                            \
 		if (fr_image_verify(img, buf_.size, &diag_) != FR_ECORRUPT ||                      \
 		    strcmp(diag_.where, where_))                                                   \
@@ -73,9 +74,11 @@ static void test_header(void **state)
 static void test_plan(void **state)
 {
 	(void)state;
-	assert_found("routes[0].kind", routes[0].kind = 3);
+	assert_found("routes[0].kind", routes[0].kind = 4);
+	assert_found("routes[5].methods", routes[5].methods = FR_OTHER);
+	assert_found("routes[5].object", routes[5].object = FR_NONE32);
 	assert_found("routes[0].methods", routes[0].methods = FR_GET);
-	assert_found("routes[0].object", routes[0].object = 13);
+	assert_found("routes[0].object", routes[0].object = 14);
 	assert_found("routes[1].object", routes[1].object = FR_NONE32);
 	assert_found("routes[0].flags", routes[0].flags = 4);
 	assert_found("routes[0].status", routes[0].status = 1000);
@@ -100,7 +103,7 @@ static void test_plan(void **state)
 	assert_found("routes[0].steps[3].in", steps[3].in = FR_IN_BODY);
 	assert_found("routes[0].steps[3].sync", steps[3].sync = 1);
 	assert_found("routes[0].steps[3].fast", steps[3].fast = 3);
-	assert_found("routes[0].steps[3].object3", steps[3].object3 = 13);
+	assert_found("routes[0].steps[3].object3", steps[3].object3 = 14);
 	assert_found("routes[0].steps[4].object2", steps[4].object2 = FR_NONE32);
 	assert_found("routes[0].steps[4].default_mode", steps[4].default_mode = 4);
 	assert_found("routes[0].steps[4].flags", steps[4].flags = 128);
@@ -173,6 +176,10 @@ static void test_tables(void **state)
 	assert_found("states[0].at", start->edge = img->size);
 	assert_found("sides[0].kind", sides[0].kind = 3);
 	assert_found("sides[1].route", sides[1].route = 1);
+	assert_found("sides[1].route", sides[1].route = 5);
+	assert_found("sockets[0].route", sockets[0].route = 4);
+	assert_found("sockets[0].kind", sockets[0].kind = FR_SIDE_REGEX);
+	assert_found("sockets", img->sockets.off = img->size);
 	assert_found("sides[0].object", sides[0].object = FR_NONE32);
 	assert_found("sides[0].prefix", sides[0].prefix.len++);
 	/* Entries, wherever the hash has put them. */
@@ -209,8 +216,9 @@ static int on_side(void *arg, const struct fr_side *side, const char *path, size
 /* All that readers do with an image that was passed. */
 static void use(const struct fr_image *img, FILE *sink)
 {
-	static const char *const paths[] = { "/",       "/items/7",    "/docs/a/b",  "/a/b/c",
-		                             "/x/12/y", "/static/../", "/files/a.b", "//" };
+	static const char *const paths[] = { "/",          "/items/7", "/docs/a/b",
+		                             "/a/b/c",     "/x/12/y",  "/static/../",
+		                             "/files/a.b", "//",       "/chat/1" };
 	struct fr_span name = { "PURGE", 5 };
 	struct fr_match m;
 	size_t len;
@@ -222,6 +230,7 @@ static void use(const struct fr_image *img, FILE *sink)
 		(void)fr_route_find(img, FR_OTHER, name, p, strlen(p), on_side, NULL, &m);
 		(void)fr_route_redirect(img, p, strlen(p), NULL, NULL, &len, &add);
 		(void)fr_explain(img, "GET", p, sink);
+		(void)fr_explain(img, "WEBSOCKET", p, sink);
 	}
 	fr_image_dump(img, sink);
 }

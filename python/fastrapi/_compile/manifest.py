@@ -44,10 +44,9 @@ class _Compiler:
         tabled = []
         replaced = is_replaced()
         for original, route in _standing(app.router.routes):
-            # No request over HTTP matches those.
             if isinstance(original, WebSocketRoute):
-                continue
-            if not replaced and _is_plan(original, route):
+                result.append(self._websocket(route))
+            elif not replaced and _is_plan(original, route):
                 result.append(self._plan(route))
                 if result[-1]["pattern"] is not None:
                     tabled.append((result[-1], route))
@@ -93,6 +92,12 @@ class _Compiler:
         if limits and not isinstance(original, APIRoute):
             self.objects.values[entry["object"]] = LimitedForms(route, limits)
         entry["side"] = {"kind": "route", "object": entry["object"], "prefix": prefix}
+        return entry
+
+    def _websocket(self, route: Any) -> dict[str, Any]:
+        entry = self._entry("websocket", route, f"WebSocket {route.path}")
+        entry["methods"] = ["WEBSOCKET"]
+        entry["side"] = {"kind": "route", "object": entry["object"], "prefix": literal_start(route.path)}
         return entry
 
     def _put_aside(self, entry: dict[str, Any], route: Any) -> None:

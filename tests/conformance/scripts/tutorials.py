@@ -33,7 +33,8 @@ def applications(module: Any) -> Iterator[tuple[str, fastapi.FastAPI]]:
 def plans(app: Any) -> list[list[str]]:
     """Kind, and methods and path, of each route that isn't the documentation's."""
     manifest, _ = app._compiled()
-    own = [one for one in manifest["routes"] if one["path"] not in standing(app)]
+    http = [one for one in manifest["routes"] if one["kind"] != "websocket"]
+    own = [one for one in http if one["path"] not in standing(app)]
     return [[one["kind"], f"{','.join(one['methods'] or ['*'])} {one['path']}"] for one in own]
 
 
