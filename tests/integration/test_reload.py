@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import FASTRAPID, HELLO, descriptors, free_port
+from harness import FASTRAPID, HELLO, SANITIZED, descriptors, free_port
 from load import Load
 
 Start = Callable[..., Any]
@@ -109,9 +109,12 @@ def test_signals_where_there_is_no_control_socket(daemon: Start, tmp_path: Path)
 def test_no_request_is_lost(daemon: Start) -> None:
     server = daemon(HELLO, {"workers": 2})
     with Load(server.port, 10, 10) as load:
-        for _ in range(20):
+        end = time.monotonic() + 60
+        signals = 0
+        while signals < 20 or (server.log.count(" ready: ") < 3 and time.monotonic() < end):
             time.sleep(0.4)
             server.process.send_signal(1)
+            signals += 1
     assert not load.failures, load.failures[:5]
     assert load.closes, "retiring workers end their connections"
     assert server.log.count(" ready: ") > 2
@@ -368,5 +371,5 @@ def test_nothing_grows(daemon: Start) -> None:
     wait(lambda: len(server.workers()) == 1, "old workers are gone")
     assert count > 3
     assert len(descriptors(server.pid)) == fds
-    assert resident() <= memory + 256, (count, memory, resident())
+    assert SANITIZED or resident() <= memory + 256, (count, memory, resident())
     settled(server, 1)
