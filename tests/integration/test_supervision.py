@@ -27,6 +27,17 @@ def wait(condition: Callable[[], bool], what: str, timeout: float = 15) -> None:
         time.sleep(0.01)
 
 
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            probe.listen()
+        except OSError:
+            return False
+        return True
+
+
 def forget(server: Any) -> None:
     """Other workers than at the start: compare from here on."""
     server.before = {pid: descriptors(pid) for pid in [server.pid, *server.workers()]}
@@ -92,11 +103,8 @@ def test_workers_end_with_the_master(daemon: Start, stuck: bool) -> None:
             time.sleep(0.2)
         server.process.kill()
         server.process.wait()
-        wait(lambda: not server.left(), "workers outlive the master", 3)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", server.port))
-            probe.listen()
+        # A process that ends gives up its memory, and with it what `left` knows it by, before its descriptors.
+        wait(lambda: not server.left() and is_free(server.port), "workers outlive the master", 3)
 
 
 @pytest.mark.parametrize("how", ["stop", "reload"])
