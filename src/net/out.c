@@ -217,7 +217,8 @@ int fr_out_send(struct fr_conn *c, struct fr_bytes lead, struct fr_bytes body, s
 		fr_conn_fail(c);
 		return FR_ENOMEM;
 	}
-	if (!c->in_turn && !ev_is_active(&c->wio)) {
+	/* In a turn it may wait for the end, but for as much as somebody would have to wait for. */
+	if ((!c->in_turn || c->queued > s->limits.write_queue) && !ev_is_active(&c->wio)) {
 		fr_out_flush(c);
 		if (c->dead)
 			return FR_EPIPE;

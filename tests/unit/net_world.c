@@ -120,8 +120,13 @@ static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (fr_exchange_reply(l->x, 200, plain, NULL, 0, "later", 5, NULL, NULL))
+	if (is(fr_exchange_head(l->x)->path, "/resumed")) {
+		fr_exchange_resume(l->x);
+		if (fr_exchange_start(l->x, 200, NULL, 0, FR_FRAMING_CHUNKED))
+			fr_exchange_abort(l->x);
+	} else if (fr_exchange_reply(l->x, 200, plain, NULL, 0, "later", 5, NULL, NULL)) {
 		fr_exchange_abort(l->x);
+	}
 }
 
 static char filler[65536];
@@ -152,8 +157,10 @@ static enum fr_body_mode on_head(void *data, struct fr_exchange *x, size_t *max_
 		w->most_in_flight = w->in_flight;
 	if (is(path, "/limit"))
 		*max_body = 10;
-	return is(path, "/stream") || is(path, "/early") || is(path, "/slow") ? FR_BODY_STREAM
-	                                                                      : FR_BODY_BUFFER;
+	return is(path, "/stream") || is(path, "/early") || is(path, "/slow") ||
+	                       is(path, "/resumed")
+	               ? FR_BODY_STREAM
+	               : FR_BODY_BUFFER;
 }
 
 void world_on_empty(void *data)
@@ -184,9 +191,11 @@ static void on_request(void *data, struct fr_exchange *x)
 		err = fr_exchange_reply(x, 403, plain, NULL, 0, "no", 2, NULL, NULL);
 	} else if (is(h->path, "/slow")) {
 		fr_exchange_pause(x);
-	} else if (is(h->path, "/later")) {
+	} else if (is(h->path, "/later") || is(h->path, "/resumed")) {
 		struct later *l = calloc(1, sizeof(*l));
 
+		if (is(h->path, "/resumed"))
+			fr_exchange_pause(x);
 		l->x = x;
 		l->w = w;
 		fr_exchange_set_data(x, l);
@@ -236,6 +245,11 @@ static void on_body(void *data, struct fr_exchange *x, const char *p, size_t len
 	struct world *w = data;
 
 	w->last_seen |= last;
+	if (is(fr_exchange_head(x)->path, "/resumed") && len) {
+		w->reported_full = fr_exchange_write(x, filler, 4000, false, NULL, NULL);
+		if (!w->reported_full && fr_exchange_write(x, "", 0, true, NULL, NULL))
+			fr_exchange_abort(x);
+	}
 	if (is(fr_exchange_head(x)->path, "/stream") &&
 	    fr_exchange_write(x, p, len, last, NULL, NULL) < 0)
 		fr_exchange_abort(x);
@@ -246,7 +260,10 @@ static void on_drain(void *data, struct fr_exchange *x)
 	struct world *w = data;
 
 	w->drains++;
-	produce(w, x);
+	if (!is(fr_exchange_head(x)->path, "/resumed"))
+		produce(w, x);
+	else if (fr_exchange_write(x, "", 0, true, NULL, NULL))
+		fr_exchange_abort(x);
 }
 
 static void on_close(void *data, struct fr_exchange *x, bool ok)

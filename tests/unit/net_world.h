@@ -58,6 +58,7 @@ struct world {
 	size_t most_unread; /* bytes written before the queue was reported full */
 	size_t produced, since_drain;
 	bool last_seen, drained;
+	int reported_full; /* by the write in on_body of /resumed */
 	double began; /* of play() */
 	uint64_t sent_when_closed, sent_when_flushed; /* bytes, at the last of these calls */
 	unsigned in_flight, most_in_flight;

@@ -70,6 +70,25 @@ static void test_back_pressure(void **state)
 	world_fini(&w);
 }
 
+/* What waits for a turn is written in it, and all at once: that it was full is to be undone, too. */
+static void test_full_and_written_in_one_turn(void **state)
+{
+	struct fr_net_limits limits;
+
+	(void)state;
+	fr_net_limits_init(&limits);
+	limits.write_queue = 1000;
+	limits.linger_timeout = 0.1;
+	PLAY(w, &limits,
+	     SAY("POST /resumed HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+	         "Content-Length: 2\r\n\r\nab"),
+	     ALL);
+	assert_true(w.reported_full >= 0);
+	assert_int_equal(w.drains, w.reported_full);
+	assert_true(w.client.eof);
+	world_fini(&w);
+}
+
 static void test_write_stall(void **state)
 {
 	struct fr_net_limits limits;
@@ -258,6 +277,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_timeouts),
 		cmocka_unit_test(test_back_pressure),
+		cmocka_unit_test(test_full_and_written_in_one_turn),
 		cmocka_unit_test(test_write_stall),
 		cmocka_unit_test(test_client_leaves),
 		cmocka_unit_test(test_half_close),
