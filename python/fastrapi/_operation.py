@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
@@ -12,12 +12,12 @@ from ._encoding import JSONEncoder
 from ._limits import FormLimits, SyncHandlers
 from ._signature import Options, spelled
 from .datastructures import Default, DefaultPlaceholder
-from .types import DecoratedCallable, Decorator, IncEx
+from .types import DecoratedCallable, IncEx
 from .utils import generate_unique_id
 
 
-class OperationOptions(TypedDict, total=False):
-    """Every option that a decorator, add_api_route() or a route takes."""
+class VerbOptions(TypedDict, total=False):
+    """The options of get(), post() and so on."""
 
     response_model: Any
     status_code: int | None
@@ -29,7 +29,6 @@ class OperationOptions(TypedDict, total=False):
     responses: dict[int | str, dict[str, Any]] | None
     deprecated: bool | None
     name: str | None
-    methods: set[str] | list[str] | None
     operation_id: str | None
     response_model_include: IncEx | None
     response_model_exclude: IncEx | None
@@ -39,16 +38,22 @@ class OperationOptions(TypedDict, total=False):
     response_model_exclude_none: bool
     include_in_schema: bool
     response_class: type[Response] | DefaultPlaceholder
-    dependency_overrides_provider: Any | None
-    route_class_override: type[Any] | None
     callbacks: list[BaseRoute] | None
     openapi_extra: dict[str, Any] | None
     generate_unique_id_function: Callable[[Any], str] | DefaultPlaceholder
-    strict_content_type: bool | DefaultPlaceholder
     max_body_size: int | None
     form_limits: FormLimits | None
     sync_handlers: SyncHandlers | None
     json_encoder: JSONEncoder | None
+
+
+class OperationOptions(VerbOptions, total=False):
+    """Every option that api_route(), add_api_route() or a route takes."""
+
+    methods: set[str] | list[str] | None
+    dependency_overrides_provider: Any | None
+    route_class_override: type[Any] | None
+    strict_content_type: bool | DefaultPlaceholder
 
 
 OPERATION = Options(
@@ -140,6 +145,55 @@ def verb_doc(verb: str) -> str:
     """
 
 
+if TYPE_CHECKING:
+
+    class Verbs:
+        """What add_verbs() gives a class, for type checkers and editors."""
+
+        def get(
+            self, path: str, **options: Unpack[VerbOptions]
+        ) -> Callable[[DecoratedCallable], DecoratedCallable]:
+            """Declare an endpoint for GET, which reads something."""
+
+        def put(
+            self, path: str, **options: Unpack[VerbOptions]
+        ) -> Callable[[DecoratedCallable], DecoratedCallable]:
+            """Declare an endpoint for PUT, which replaces something."""
+
+        def post(
+            self, path: str, **options: Unpack[VerbOptions]
+        ) -> Callable[[DecoratedCallable], DecoratedCallable]:
+            """Declare an endpoint for POST, which creates something or does an action."""
+
+        def delete(
+            self, path: str, **options: Unpack[VerbOptions]
+        ) -> Callable[[DecoratedCallable], DecoratedCallable]:
+            """Declare an endpoint for DELETE, which removes something."""
+
+        def options(
+            self, path: str, **options: Unpack[VerbOptions]
+        ) -> Callable[[DecoratedCallable], DecoratedCallable]:
+            """Declare an endpoint for OPTIONS, which tells what is allowed."""
+
+        def head(
+            self, path: str, **options: Unpack[VerbOptions]
+        ) -> Callable[[DecoratedCallable], DecoratedCallable]:
+            """Declare an endpoint for HEAD, which answers like GET, without the body."""
+
+        def patch(
+            self, path: str, **options: Unpack[VerbOptions]
+        ) -> Callable[[DecoratedCallable], DecoratedCallable]:
+            """Declare an endpoint for PATCH, which changes part of something."""
+
+        def trace(
+            self, path: str, **options: Unpack[VerbOptions]
+        ) -> Callable[[DecoratedCallable], DecoratedCallable]:
+            """Declare an endpoint for TRACE, which echoes the request."""
+
+else:
+    Verbs = object
+
+
 def add_verbs(cls: type, through: Callable[[Any], Any], names: Sequence[str]) -> None:
     """Give a class its get(), post() and so on; all of them end in api_route()."""
     for verb in VERBS:
@@ -147,7 +201,7 @@ def add_verbs(cls: type, through: Callable[[Any], Any], names: Sequence[str]) ->
 
 
 def _verb(cls: type, verb: str, through: Callable[[Any], Any], names: Sequence[str]) -> Callable[..., Any]:
-    def declare(self: Any, path: str, **options: Unpack[OperationOptions]) -> Decorator[DecoratedCallable]:
+    def declare(self: Any, path: str, **options: Unpack[OperationOptions]) -> Callable[[DecoratedCallable], DecoratedCallable]:
         owner = through(self)
         if owner is self:
             return self.api_route(path, methods=[verb.upper()], **options)  # type: ignore[no-any-return]

@@ -33,6 +33,7 @@ from ._operation import (
     VERB_NAMES,
     IncludeOptions,
     OperationOptions,
+    Verbs,
     add_verbs,
 )
 from ._runtime.limits import BodyLimit
@@ -50,7 +51,7 @@ from .exceptions import (
     WebSocketRequestValidationError,
 )
 from .params import Depends
-from .types import DecoratedCallable, Decorator
+from .types import DecoratedCallable
 from .utils import generate_unique_id
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 AppType = TypeVar("AppType", bound="FastrAPI")
 
 
-class FastrAPI(Starlette):
+class FastrAPI(Starlette, Verbs):
     """
     An application.
 
@@ -493,7 +494,7 @@ class FastrAPI(Starlette):
         self.router.add_api_route(path, endpoint, **options)
 
     @spelled(OPERATION, APP_API_ROUTE_NAMES)
-    def api_route(self, path: str, **options: Unpack[OperationOptions]) -> Decorator[DecoratedCallable]:
+    def api_route(self, path: str, **options: Unpack[OperationOptions]) -> Callable[[DecoratedCallable], DecoratedCallable]:
         """Declare an endpoint for the given methods; the options are those of `get`."""
 
         def decorator(func: DecoratedCallable) -> DecoratedCallable:
@@ -519,7 +520,7 @@ class FastrAPI(Starlette):
         name: str | None = None,
         *,
         dependencies: Sequence[Depends] | None = None,
-    ) -> Decorator[DecoratedCallable]:
+    ) -> Callable[[DecoratedCallable], DecoratedCallable]:
         """Declare a WebSocket endpoint."""
 
         def decorator(func: DecoratedCallable) -> DecoratedCallable:
@@ -528,7 +529,7 @@ class FastrAPI(Starlette):
 
         return decorator
 
-    def websocket_route(self, path: str, name: str | None = None) -> Decorator[DecoratedCallable]:
+    def websocket_route(self, path: str, name: str | None = None) -> Callable[[DecoratedCallable], DecoratedCallable]:
         """Decorate a plain function of a WebSocket."""
         return self.router.websocket_route(path, name=name)
 
@@ -550,7 +551,7 @@ class FastrAPI(Starlette):
         self.router.frontend(path, directory=directory, fallback=fallback, check_dir=wants)
 
     @deprecated("on_event is deprecated, use lifespan event handlers instead.")
-    def on_event(self, event_type: str) -> Decorator[DecoratedCallable]:
+    def on_event(self, event_type: str) -> Callable[[DecoratedCallable], DecoratedCallable]:
         """Deprecated: decorate a function to be called at `startup` or `shutdown`."""
 
         def decorator(func: DecoratedCallable) -> DecoratedCallable:
@@ -559,7 +560,7 @@ class FastrAPI(Starlette):
 
         return decorator
 
-    def middleware(self, middleware_type: str) -> Decorator[DecoratedCallable]:
+    def middleware(self, middleware_type: str) -> Callable[[DecoratedCallable], DecoratedCallable]:
         """
         Decorate a function that is called around every request.
 
@@ -578,7 +579,7 @@ class FastrAPI(Starlette):
 
         return decorator
 
-    def exception_handler(self, exc_class_or_status_code: int | type[Exception]) -> Decorator[DecoratedCallable]:
+    def exception_handler(self, exc_class_or_status_code: int | type[Exception]) -> Callable[[DecoratedCallable], DecoratedCallable]:
         """Decorate a function that answers when an exception of a class, or a status, is raised."""
 
         def decorator(func: DecoratedCallable) -> DecoratedCallable:

@@ -49,6 +49,7 @@ from ._operation import (
     VERB_NAMES,
     IncludeOptions,
     OperationOptions,
+    Verbs,
     add_verbs,
 )
 from ._outline import is_unchanged, outline
@@ -65,7 +66,7 @@ from ._signature import spelled
 from .datastructures import Default
 from .exceptions import FastAPIError
 from .sse import _PING_INTERVAL as _PING_INTERVAL  # read here while a stream is silent
-from .types import DecoratedCallable, Decorator
+from .types import DecoratedCallable
 from .utils import generate_unique_id, get_value_or_default
 
 
@@ -264,7 +265,7 @@ class _Watcher(Protocol):
     def _mark_routes_changed(self) -> None: ...
 
 
-class APIRouter(routing.Router):
+class APIRouter(routing.Router, Verbs):
     """
     A group of endpoints, to be included in an application or in another router.
 
@@ -391,7 +392,7 @@ class APIRouter(routing.Router):
         methods: Collection[str] | None = None,
         name: str | None = None,
         include_in_schema: bool = True,
-    ) -> Decorator[DecoratedCallable]:
+    ) -> Callable[[DecoratedCallable], DecoratedCallable]:
         """Decorate a plain function of a Request that returns a Response."""
 
         def decorator(func: DecoratedCallable) -> DecoratedCallable:
@@ -428,7 +429,7 @@ class APIRouter(routing.Router):
         declare(self, route_class(self.prefix + path, endpoint=endpoint, **given))
 
     @spelled(OPERATION, API_ROUTE_NAMES, fill=True)
-    def api_route(self, path: str, **options: Unpack[OperationOptions]) -> Decorator[DecoratedCallable]:
+    def api_route(self, path: str, **options: Unpack[OperationOptions]) -> Callable[[DecoratedCallable], DecoratedCallable]:
         """Declare an endpoint for the given methods; the options are those of `get`."""
 
         def decorator(func: DecoratedCallable) -> DecoratedCallable:
@@ -461,7 +462,7 @@ class APIRouter(routing.Router):
         name: str | None = None,
         *,
         dependencies: Sequence[params.Depends] | None = None,
-    ) -> Decorator[DecoratedCallable]:
+    ) -> Callable[[DecoratedCallable], DecoratedCallable]:
         """
         Declare a WebSocket endpoint.
 
@@ -479,7 +480,7 @@ class APIRouter(routing.Router):
 
         return decorator
 
-    def websocket_route(self, path: str, name: str | None = None) -> Decorator[DecoratedCallable]:
+    def websocket_route(self, path: str, name: str | None = None) -> Callable[[DecoratedCallable], DecoratedCallable]:
         """Decorate a plain function of a WebSocket."""
 
         def decorator(func: DecoratedCallable) -> DecoratedCallable:
@@ -584,7 +585,7 @@ class APIRouter(routing.Router):
         (self.on_startup if event_type == "startup" else self.on_shutdown).append(func)
 
     @deprecated("on_event is deprecated, use lifespan event handlers instead.")
-    def on_event(self, event_type: str) -> Decorator[DecoratedCallable]:
+    def on_event(self, event_type: str) -> Callable[[DecoratedCallable], DecoratedCallable]:
         """Deprecated: decorate a function to be called at `startup` or `shutdown`."""
 
         def decorator(func: DecoratedCallable) -> DecoratedCallable:

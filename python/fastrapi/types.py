@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from pydantic.main import IncEx as IncEx
 
 DecoratedCallable = TypeVar("DecoratedCallable", bound=Callable[..., Any])
-Decorator = Callable[[DecoratedCallable], DecoratedCallable]
 UnionType = types.UnionType
 ModelNameMap = dict[type[BaseModel] | type[Enum], str]
 DependencyCacheKey = tuple[Callable[..., Any] | None, tuple[str, ...], str]
