@@ -403,6 +403,8 @@ class FastrAPI(Starlette, Verbs):
             self._traced = True
         return self._traced
 
+        if type(self).build_middleware_stack is not _BUILD_MIDDLEWARE_STACK or _has_own_way(self.router):
+            self._traced = True
     def build_middleware_stack(self) -> ASGIApp:
         """The application's middleware around its routes."""
         error_handler = None
@@ -591,6 +593,11 @@ class FastrAPI(Starlette, Verbs):
 
 class _Inner:
     """What middleware is wrapped around: HTTP on the executor, the rest by the router."""
+def _has_own_way(router: routing.APIRouter) -> bool:
+    """Whether a router's class chooses the route itself."""
+    return any(getattr(type(router), name) is not getattr(routing.APIRouter, name) for name in ("__call__", "app"))
+
+
 
     def __init__(self, app: FastrAPI) -> None:
         self._http: ASGIApp = _fastrapid.asgi_router(app)
@@ -598,14 +605,18 @@ class _Inner:
         self._router = app.router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        self._is_plain = not _has_own_way(app.router)
+        if scope["type"] == "http" and self._is_plain:
             await self._http(scope, receive, send)
-        elif scope.get("fastapi.telemetry") is not None:
+        elif self._is_plain and scope.get("fastapi.telemetry") is not None:
             await self._app._traced_asgi(scope, receive, send)
         else:
             await self._router(scope, receive, send)
 
 
 add_verbs(FastrAPI, lambda app: app.router, VERB_NAMES)
+
+# What a subclass overrides, and instrumentation replaces in the class.
+_BUILD_MIDDLEWARE_STACK = FastrAPI.build_middleware_stack
 
 FastAPI = FastrAPI

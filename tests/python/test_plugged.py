@@ -11,7 +11,7 @@ from starlette.routing import Match, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
-from fastrapi import APIRouter, Depends, FastrAPI, WebSocket, WebSocketException
+from fastrapi import APIRouter, Depends, FastrAPI, Request, WebSocket, WebSocketException
 from fastrapi._compile import compile_app
 from fastrapi.dependencies.utils import (
     _get_body_field,
@@ -268,3 +268,75 @@ def test_replaced_starlette_call(instrumented: list[str], with_middleware: bool)
         app.add_middleware(Watcher, seen=[])
     assert TestClient(app).get("/x").json() == 1
     assert instrumented == ["http"]
+
+
+class Outermost(FastrAPI):
+    """Overrides what Starlette documents for it."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        inner = super().build_middleware_stack()
+
+        async def outer(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["outermost"] = True
+            await inner(scope, receive, send)
+
+        return outer
+
+
+@pytest.mark.parametrize("with_middleware", [False, True])
+def test_a_subclass_builds_its_own_stack(with_middleware: bool) -> None:
+    app = Outermost()
+    if with_middleware:
+        app.add_middleware(Watcher, seen=[])
+
+    @app.get("/x")
+    async def endpoint(request: Request) -> Any:
+        return request.scope.get("outermost")
+
+    assert TestClient(app).get("/x").json() is True
+    assert TestClient(app).get("/nowhere").status_code == 404
+
+
+def test_the_class_builds_another_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+    original = FastrAPI.build_middleware_stack
+
+    def build(self: FastrAPI) -> ASGIApp:
+        built.append(self)
+        return original(self)
+
+    monkeypatch.setattr(FastrAPI, "build_middleware_stack", build)
+    app = FastrAPI()
+    app.add_api_route("/x", lambda: 1)
+    assert TestClient(app).get("/x").json() == 1
+    assert built == [app]
+
+
+class CountingRouter(APIRouter):
+    """Sees each request before a route is chosen."""
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["counted"] = True
+        await super().app(scope, receive, send)
+
+
+@pytest.mark.parametrize("with_middleware", [False, True])
+def test_another_router_in_the_place_of_the_applications(with_middleware: bool) -> None:
+    app = FastrAPI()
+    app.router = CountingRouter(dependency_overrides_provider=app)
+    if with_middleware:
+        app.add_middleware(Watcher, seen=[])
+
+    def depended() -> int:
+        return 1
+
+    @app.get("/x/{n}")
+    async def endpoint(n: int, request: Request, one: int = Depends(depended)) -> Any:
+        return [n, one, request.scope.get("counted")]
+
+    client = TestClient(app)
+    assert client.get("/x/7").json() == [7, 1, True]
+    assert client.get("/x/y").status_code == 422
+    assert client.get("/nowhere").status_code == 404
+    app.dependency_overrides[depended] = lambda: 2
+    assert client.get("/x/7").json() == [7, 2, True]
