@@ -258,16 +258,18 @@ class FastrAPI(Starlette, Verbs):
         """Add the routes of the documentation; for subclasses to override."""
         if not self.openapi_url:
             return
-        self.add_route(self.openapi_url, self._serve_openapi, include_in_schema=False)
+        self.add_route(self.openapi_url, self._serve_openapi, name="openapi", include_in_schema=False)
         if self.docs_url:
-            self.add_route(self.docs_url, self._serve_swagger, include_in_schema=False)
+            self.add_route(self.docs_url, self._serve_swagger, name="swagger_ui_html", include_in_schema=False)
             redirect_url = self.swagger_ui_oauth2_redirect_url
             if redirect_url:
-                self.add_route(redirect_url, self._serve_oauth2_redirect, include_in_schema=False)
+                self.add_route(
+                    redirect_url, self._serve_oauth2_redirect, name="swagger_ui_redirect", include_in_schema=False
+                )
         if self.redoc_url:
-            self.add_route(self.redoc_url, self._serve_redoc, include_in_schema=False)
+            self.add_route(self.redoc_url, self._serve_redoc, name="redoc_html", include_in_schema=False)
         if self.scalar_url:
-            self.add_route(self.scalar_url, self._serve_scalar, include_in_schema=False)
+            self.add_route(self.scalar_url, self._serve_scalar, name="scalar_html", include_in_schema=False)
         self._setup_docs_assets()
 
     def _setup_docs_assets(self) -> None:
@@ -401,10 +403,10 @@ class FastrAPI(Starlette, Verbs):
         if Starlette.__call__.__module__ != "starlette.applications":
             # Instrumentation has put its own in the place of it.
             self._traced = True
-        return self._traced
-
         if type(self).build_middleware_stack is not _BUILD_MIDDLEWARE_STACK or _has_own_way(self.router):
             self._traced = True
+        return self._traced
+
     def build_middleware_stack(self) -> ASGIApp:
         """The application's middleware around its routes."""
         error_handler = None
@@ -591,21 +593,21 @@ class FastrAPI(Starlette, Verbs):
         return decorator
 
 
-class _Inner:
-    """What middleware is wrapped around: HTTP on the executor, the rest by the router."""
 def _has_own_way(router: routing.APIRouter) -> bool:
     """Whether a router's class chooses the route itself."""
     return any(getattr(type(router), name) is not getattr(routing.APIRouter, name) for name in ("__call__", "app"))
 
 
+class _Inner:
+    """What middleware is wrapped around: HTTP on the executor, the rest by the router."""
 
     def __init__(self, app: FastrAPI) -> None:
         self._http: ASGIApp = _fastrapid.asgi_router(app)
         self._app = app
         self._router = app.router
+        self._is_plain = not _has_own_way(app.router)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._is_plain = not _has_own_way(app.router)
         if scope["type"] == "http" and self._is_plain:
             await self._http(scope, receive, send)
         elif self._is_plain and scope.get("fastapi.telemetry") is not None:
@@ -614,9 +616,9 @@ def _has_own_way(router: routing.APIRouter) -> bool:
             await self._router(scope, receive, send)
 
 
-add_verbs(FastrAPI, lambda app: app.router, VERB_NAMES)
-
 # What a subclass overrides, and instrumentation replaces in the class.
 _BUILD_MIDDLEWARE_STACK = FastrAPI.build_middleware_stack
+
+add_verbs(FastrAPI, lambda app: app.router, VERB_NAMES)
 
 FastAPI = FastrAPI

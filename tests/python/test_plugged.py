@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from starlette.applications import Starlette
-from starlette.routing import Match, Mount
+from starlette.routing import Match, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
@@ -340,3 +340,11 @@ def test_another_router_in_the_place_of_the_applications(with_middleware: bool) 
     assert client.get("/nowhere").status_code == 404
     app.dependency_overrides[depended] = lambda: 2
     assert client.get("/x/7").json() == [7, 2, True]
+
+
+def test_the_names_of_the_documentations_routes() -> None:
+    app = FastrAPI(docs_url="/d", redoc_url="/r", openapi_url="/o", scalar_url="/s")
+    names = ["openapi", "swagger_ui_html", "swagger_ui_redirect", "redoc_html", "scalar_html"]
+    paths = ["/o", "/d", "/docs/oauth2-redirect", "/r", "/s"]
+    assert [app.url_path_for(name) for name in names] == paths
+    assert [route.name for route in app.routes if isinstance(route, Route)] == names
