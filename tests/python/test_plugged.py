@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from typing import Any
+from unittest import mock
 
 import pytest
 from starlette.applications import Starlette
@@ -348,3 +349,23 @@ def test_the_names_of_the_documentations_routes() -> None:
     paths = ["/o", "/d", "/docs/oauth2-redirect", "/r", "/s"]
     assert [app.url_path_for(name) for name in names] == paths
     assert [route.name for route in app.routes if isinstance(route, Route)] == names
+
+
+@pytest.mark.parametrize("kind", [mock.Mock, mock.MagicMock])
+def test_a_mock_overrides_a_dependency(kind: type[mock.Mock]) -> None:
+    # A mock has every attribute, so nothing may follow one as far as it goes.
+    def depended() -> int:
+        return 1
+
+    app = FastrAPI()
+
+    @app.get("/x")
+    def endpoint(one: int = Depends(depended)) -> int:
+        return one
+
+    client = TestClient(app)
+    app.dependency_overrides[depended] = kind(return_value=2)
+    # FastAPI's answer too: the parameters of a mock are its *args and **kwargs.
+    assert [error["loc"] for error in client.get("/x").json()["detail"]] == [["query", "args"], ["query", "kwargs"]]
+    app.dependency_overrides[depended] = mock.create_autospec(depended, return_value=3)
+    assert client.get("/x").json() == 3

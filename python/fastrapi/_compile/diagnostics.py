@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
@@ -27,7 +28,7 @@ def locate(function: Any) -> tuple[str | None, int]:
     """File and line of a callable; (None, 0) if it has none."""
     try:
         target = inspect.unwrap(function)
-        while hasattr(target, "func"):
+        while isinstance(target, partial):
             target = target.func
         if not hasattr(target, "__code__") and not inspect.isclass(target):
             target = type(target).__call__

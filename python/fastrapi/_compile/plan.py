@@ -27,6 +27,7 @@ from .dependant import (
     is_generator,
     oauth_scopes,
     replaced,
+    without_partial,
 )
 from .diagnostics import note
 from .direct import fast_kind, is_direct
@@ -69,9 +70,7 @@ class Places:
 
 def call_name(call: Any) -> str:
     """module.qualname of a callable, or of the class of an object that can be called."""
-    target = call
-    while hasattr(target, "func") and not hasattr(target, "__qualname__"):
-        target = target.func
+    target = without_partial(call)
     if not hasattr(target, "__qualname__"):
         target = type(target)
     return f"{target.__module__}.{target.__qualname__}"
