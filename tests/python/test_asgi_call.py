@@ -16,7 +16,7 @@ import uvloop
 
 import fastrapi
 from fastrapi import Depends, FastrAPI, HTTPException, Path, Query, Request, Response, _fastrapid
-from fastrapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from fastrapi.responses import EventSourceResponse, JSONResponse, PlainTextResponse, StreamingResponse
 from fastrapi.testclient import TestClient
 from pydantic import BaseModel
 from starlette._utils import is_async_callable
@@ -570,3 +570,50 @@ def test_root_path(own: str, servers: str, path: str, expected: Any) -> None:
         assert (b"location", expected.encode()) in sent[0]["headers"]
     else:
         assert (status, body) == (200, f'"{expected}"'.encode())
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+def test_a_generator_of_events_ends_with_its_client(kind: str) -> None:
+    """One that waits at its yield when the client leaves is closed then, not when garbage is collected."""
+    app = FastrAPI()
+    ended = []
+
+    @app.get("/async", response_class=EventSourceResponse)
+    async def events():
+        try:
+            while True:
+                yield {"x": 1}
+        finally:
+            await asyncio.sleep(0)
+            ended.append("async")
+
+    @app.get("/sync", response_class=EventSourceResponse)
+    def sync_events():
+        try:
+            while True:
+                yield {"x": 1}
+        finally:
+            ended.append("sync")
+
+    async def main() -> None:
+        left = asyncio.Event()
+
+        async def receive() -> Any:
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.body":
+                await asyncio.sleep(0.05)  # while this lasts, the queues before it fill up
+                left.set()
+                await asyncio.sleep(10)
+
+        scope = {"type": "http", "method": "GET", "path": f"/{kind}", "query_string": b"", "headers": []}
+        await app(scope, receive, send)
+        assert ended == [kind]
+
+    gc.disable()
+    try:
+        asyncio.run(main())
+    finally:
+        gc.enable()

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 from anyio.abc import ObjectReceiveStream
 from starlette.background import BackgroundTasks
-from starlette.concurrency import iterate_in_threadpool
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from .. import sse
@@ -90,7 +90,6 @@ class StreamResponder:
         response: Response
         if self.route.is_sse_stream:
             stream = await stack.enter_async_context(self._events(generator))
-            stack.push_async_callback(stream.aclose)
             response = StreamingResponse(_with_pauses(stream), media_type="text/event-stream", **options)
             response.headers["Cache-Control"] = "no-cache"
             # Tells nginx to pass each event on at once.
@@ -103,6 +102,12 @@ class StreamResponder:
             response = given(self.route.response_class)(content=content, **options)
         response.headers.raw.extend(injected.headers.raw)
         return response
+
+    async def _end(self, generator: Any) -> None:
+        close = getattr(generator, "aclose" if self.is_async else "close", None)
+        if close is not None:
+            with anyio.CancelScope(shield=True):
+                await (close() if self.is_async else run_in_threadpool(close))
 
     def _lines(self, generator: Iterator[Any]) -> Iterator[bytes]:
         for item in generator:
@@ -127,8 +132,13 @@ class StreamResponder:
 
         async def produce() -> None:
             async with to_pinger:
-                async for item in items:
-                    await to_pinger.send(self._event(item))
+                try:
+                    async for item in items:
+                        await to_pinger.send(self._event(item))
+                finally:
+                    # Cancelled in send(), it waits at its yield: what it holds is
+                    # given back now, not when the garbage is collected.
+                    await self._end(generator)
 
         from .. import routing
 
@@ -143,7 +153,8 @@ class StreamResponder:
                             return
                     await to_client.send(data)
 
-        async with anyio.create_task_group() as group:
+        # Closed only when nobody is left to send: a client may leave while the queues are full.
+        async with from_pinger, anyio.create_task_group() as group:
             group.start_soon(produce)
             group.start_soon(keep_alive)
             yield from_pinger
