@@ -83,6 +83,34 @@ static bool is_disconnect(struct fr_run *run, PyObject *exc)
 	return type && PyErr_GivenExceptionMatches(exc, type);
 }
 
+/*
+ * The route that a request went to, FR_NONE32 if it is not known.  Outside the
+ * middleware that is what the run within it has written into the scope.
+ */
+static uint32_t route_number(struct fr_run *run)
+{
+	if (run->route)
+		return run->found.route;
+	struct fr_names *names = &run->program->state->names;
+	PyObject *route = run->scope ? PyDict_GetItemWithError(run->scope, names->route) : NULL;
+	PyObject *fastapi = route ? PyDict_GetItemWithError(run->scope, names->fastapi) : NULL;
+	PyObject *context =
+		fastapi && PyDict_Check(fastapi)
+			? PyDict_GetItemWithError(fastapi, names->effective_route_context)
+			: NULL;
+	PyErr_Clear();
+	const struct fr_image *image = run->program->image;
+	const struct fr_route *routes = FR_IMAGE_AT(image, image->routes.off);
+	for (uint32_t i = 0; route && i < image->routes.count; i++) {
+		PyObject *object = fr_program_object(run->program, routes[i].object);
+		/* A router that is included twice has its routes twice: the context is one's own. */
+		if (run->program->routes[i] == route &&
+		    (object == route || object == context || !context))
+			return i;
+	}
+	return FR_NONE32;
+}
+
 void fr_error_log(struct fr_run *run, PyObject *exc, const char *what)
 {
 	if (is_disconnect(run, exc)) {
@@ -101,13 +129,20 @@ void fr_error_log(struct fr_run *run, PyObject *exc, const char *what)
 		p = Py_TYPE(exc)->tp_name;
 		len = (Py_ssize_t)strlen(p);
 	}
-	const struct fr_route *route = run->route;
-	fr_log_text(FR_ERROR, p, (size_t)len, "%s: %.*s %.*s, %.*s (%.*s:%u)", what,
-	            (int)in->method_name.len, in->method_name.p, (int)in->full_path.len,
-	            in->full_path.p, route ? (int)route->endpoint.len : 8,
-	            route ? fr_str_in(image, route->endpoint) : "no route",
-	            route ? (int)route->file.len : 0, route ? fr_str_in(image, route->file) : "",
-	            route ? route->line : 0);
-	fr_error_tell(run->program, route ? run->found.route : FR_NONE32, in, exc, p, (size_t)len);
+	uint32_t number = route_number(run);
+	if (number == FR_NONE32) {
+		fr_log_text(FR_ERROR, p, (size_t)len, "%s: %.*s %.*s", what,
+		            (int)in->method_name.len, in->method_name.p, (int)in->full_path.len,
+		            in->full_path.p);
+	} else {
+		const struct fr_route *route =
+			(const struct fr_route *)FR_IMAGE_AT(image, image->routes.off) + number;
+		fr_log_text(FR_ERROR, p, (size_t)len, "%s: %.*s %.*s, %.*s (%.*s:%u)", what,
+		            (int)in->method_name.len, in->method_name.p, (int)in->full_path.len,
+		            in->full_path.p, (int)route->endpoint.len,
+		            fr_str_in(image, route->endpoint), (int)route->file.len,
+		            fr_str_in(image, route->file), route->line);
+	}
+	fr_error_tell(run->program, number, in, exc, p, (size_t)len);
 	Py_XDECREF(text);
 }

@@ -61,3 +61,12 @@ def test_errors_pass_the_middleware(daemon):
         status, headers, body = ask(daemon, "GET", path)
         assert (status, body) == (404, b'{"detail":"Not Found"}')
         assert headers["x-seen"] == path
+
+
+def test_an_exception_behind_the_middleware_names_its_route(tmp_path):
+    with serving(tmp_path, "worker_wrapped", errors=True) as daemon:
+        for path in ("/fails/1", "/again/fails/1"):
+            assert ask(daemon, "GET", path)[0] == 500
+            daemon.wait_log(f"the request failed: GET {path}, worker_wrapped.fails (")
+        assert ask(daemon, "GET", "/refused")[0] == 500
+        daemon.wait_log("the request failed: GET /refused\n")

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from fastrapi import FastrAPI, Request
+from fastrapi import APIRouter, FastrAPI, Request
 from fastrapi.middleware.cors import CORSMiddleware
 from fastrapi.middleware.gzip import GZipMiddleware
 from fastrapi.responses import PlainTextResponse
@@ -39,6 +39,8 @@ app.mount("/raw", raw)
 @app.middleware("http")
 async def tag(request: Request, call_next):
     seen = request.scope["root_path"] + request.scope["path"]
+    if seen == "/refused":
+        raise ValueError("by the middleware")
     answer = await call_next(request)
     answer.headers["x-seen"] = seen
     return answer
@@ -57,3 +59,15 @@ async def big():
 @app.post("/echo/{n}")
 async def echo(n: int, request: Request):
     return [n, len(await request.body())]
+
+
+router = APIRouter()
+
+
+@router.get("/fails/{n}")
+def fails(n: int):
+    raise ValueError(n)
+
+
+app.include_router(router)
+app.include_router(router, prefix="/again")
