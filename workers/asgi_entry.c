@@ -57,29 +57,18 @@ static PyObject *method_get(PyObject *self, PyObject *object, PyObject *Py_UNUSE
 	return object && object != Py_None ? PyMethod_New(self, object) : Py_NewRef(self);
 }
 
-static PyObject *marker(const char *module, const char *name)
+/*
+ * To inspect, and so to asyncio, hypercorn and others, what has these attributes of a
+ * function is one: a coroutine function by the flags of its code.
+ */
+static PyObject *get_looks(PyObject *Py_UNUSED(self), void *name)
 {
-	PyObject *from = PyImport_ImportModule(module);
-	PyObject *mark = from ? PyObject_GetAttrString(from, name) : NULL;
+	PyObject *from = PyImport_ImportModule("fastrapi._runtime.asgi");
+	PyObject *like = from ? PyObject_GetAttrString(from, "call_like") : NULL;
+	PyObject *value = like ? PyObject_GetAttrString(like, name) : NULL;
 	Py_XDECREF(from);
-	return mark;
-}
-
-/* How asyncio and inspect know a coroutine function that isn't an `async def`. */
-static PyObject *get_asyncio_mark(PyObject *Py_UNUSED(self), void *Py_UNUSED(closure))
-{
-	return marker("asyncio.coroutines", "_is_coroutine");
-}
-
-static PyObject *get_inspect_mark(PyObject *Py_UNUSED(self), void *Py_UNUSED(closure))
-{
-	PyObject *mark = marker("inspect", "_is_coroutine_mark");
-	/* In Python 3.12 it has the attribute's own name. */
-	if (!mark && PyErr_ExceptionMatches(PyExc_AttributeError)) {
-		PyErr_Clear();
-		mark = marker("inspect", "_is_coroutine_marker");
-	}
-	return mark;
+	Py_XDECREF(like);
+	return value;
 }
 
 static PyObject *get_call_name(PyObject *Py_UNUSED(self), void *Py_UNUSED(closure))
@@ -88,8 +77,10 @@ static PyObject *get_call_name(PyObject *Py_UNUSED(self), void *Py_UNUSED(closur
 }
 
 static PyGetSetDef method_getset[] = {
-	{ "_is_coroutine", get_asyncio_mark, NULL, NULL, NULL },
-	{ "_is_coroutine_marker", get_inspect_mark, NULL, NULL, NULL },
+	{ "__code__", get_looks, NULL, NULL, "__code__" },
+	{ "__defaults__", get_looks, NULL, NULL, "__defaults__" },
+	{ "__kwdefaults__", get_looks, NULL, NULL, "__kwdefaults__" },
+	{ "__annotations__", get_looks, NULL, NULL, "__annotations__" },
 	{ "__name__", get_call_name, NULL, NULL, NULL },
 	{ "__qualname__", get_call_name, NULL, NULL, NULL },
 	{ NULL, NULL, NULL, NULL, NULL },

@@ -6,7 +6,8 @@ import inspect
 import os
 import sys
 from pathlib import Path as FilePath
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
+from unittest import mock
 
 import anyio
 import httpx
@@ -125,8 +126,10 @@ def test_it_is_known_as_asgi3() -> None:
     app = FastrAPI()
     assert is_async_callable(app)
     assert asyncio.iscoroutinefunction(app.__call__)
-    if sys.version_info >= (3, 12):
-        assert inspect.iscoroutinefunction(app.__call__)
+    assert inspect.iscoroutinefunction(app.__call__)
+    assert list(inspect.signature(app.__call__).parameters) == ["scope", "receive", "send"]
+    assert list(get_type_hints(FastrAPI.__call__)) == ["scope", "receive", "send", "return"]
+    mock.create_autospec(app)
 
 
 def test_the_run_is_a_coroutine() -> None:

@@ -39,6 +39,14 @@ from .streams import stream_responder
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
+
+class _Application:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Runs a request, in C: this only shows inspect what that looks like."""
+
+
+call_like = _Application.__call__
+
 # What an included route is where it is included, while its handler is made.
 _state: ContextVar[Any] = ContextVar("fastrapi_route_state", default=None)
 
