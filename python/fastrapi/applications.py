@@ -21,6 +21,7 @@ from typing_extensions import deprecated
 
 from . import _fastrapid, routing
 from ._compile import compile_app, manifest_bytes
+from ._compile.order import has_own_way
 from ._docs_assets import FAVICON, REDOC_JS, SCALAR_JS, SWAGGER_CSS, SWAGGER_JS, asset_endpoints
 from ._encoding import JSONEncoder
 from ._frontend import wants_check
@@ -403,7 +404,7 @@ class FastrAPI(Starlette, Verbs):
         if Starlette.__call__.__module__ != "starlette.applications":
             # Instrumentation has put its own in the place of it.
             self._traced = True
-        if type(self).build_middleware_stack is not _BUILD_MIDDLEWARE_STACK or _has_own_way(self.router):
+        if type(self).build_middleware_stack is not _BUILD_MIDDLEWARE_STACK or has_own_way(self.router):
             self._traced = True
         return self._traced
 
@@ -593,11 +594,6 @@ class FastrAPI(Starlette, Verbs):
         return decorator
 
 
-def _has_own_way(router: routing.APIRouter) -> bool:
-    """Whether a router's class chooses the route itself."""
-    return any(getattr(type(router), name) is not getattr(routing.APIRouter, name) for name in ("__call__", "app"))
-
-
 class _Inner:
     """What middleware is wrapped around: HTTP on the executor, the rest by the router."""
 
@@ -605,7 +601,7 @@ class _Inner:
         self._http: ASGIApp = _fastrapid.asgi_router(app)
         self._app = app
         self._router = app.router
-        self._is_plain = not _has_own_way(app.router)
+        self._is_plain = not has_own_way(app.router)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self._is_plain:

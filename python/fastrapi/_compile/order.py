@@ -20,6 +20,11 @@ def own_method(cls: type, base: type, names: tuple[str, ...]) -> str | None:
     return next((name for name in names if getattr(cls, name) is not getattr(base, name)), None)
 
 
+def has_own_way(router: APIRouter) -> bool:
+    """Whether the class of an application's router chooses the route itself."""
+    return own_method(type(router), APIRouter, ("__call__", "app")) is not None
+
+
 def _middleware_name(middleware: Middleware) -> str:
     cls: Any = middleware.cls
     dispatch = middleware.kwargs.get("dispatch")
