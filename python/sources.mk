@@ -8,6 +8,7 @@ pkgfastrapi_PYTHON = \
 	python/fastrapi/_encoding.py \
 	python/fastrapi/_frontend.py \
 	python/fastrapi/_include.py \
+	python/fastrapi/_lazy.py \
 	python/fastrapi/_lifespan.py \
 	python/fastrapi/_limits.py \
 	python/fastrapi/_list.py \

@@ -4,6 +4,7 @@ from starlette import status as status
 
 from ._alias import install_as_fastapi as install_as_fastapi
 from ._fastrapid import __version__ as __version__
+from ._lazy import submodules as _submodules
 from .applications import FastAPI as FastAPI
 from .applications import FastrAPI as FastrAPI
 from .background import BackgroundTasks as BackgroundTasks
@@ -24,3 +25,5 @@ from .responses import Response as Response
 from .routing import APIRouter as APIRouter
 from .websockets import WebSocket as WebSocket
 from .websockets import WebSocketDisconnect as WebSocketDisconnect
+
+_submodules(__name__, "dependencies", "middleware", "telemetry")

@@ -1,5 +1,7 @@
 """What plugins and instrumentation reach for beyond the documented names."""
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from copy import deepcopy
@@ -369,3 +371,17 @@ def test_a_mock_overrides_a_dependency(kind: type[mock.Mock]) -> None:
     assert [error["loc"] for error in client.get("/x").json()["detail"]] == [["query", "args"], ["query", "kwargs"]]
     app.dependency_overrides[depended] = mock.create_autospec(depended, return_value=3)
     assert client.get("/x").json() == 3
+
+
+def test_submodules_are_there_without_an_import_of_their_own() -> None:
+    asked = "dependencies.utils dependencies.models middleware.asyncexitstack openapi.constants openapi.docs openapi.models"
+    asked += " openapi.utils security.http telemetry routing"
+    script = (
+        "import fastrapi, functools, sys\n"
+        "for path in sys.argv[1].split():\n"
+        "    print(functools.reduce(getattr, path.split('.'), fastrapi).__name__)\n"
+        "for package in (fastrapi, fastrapi.openapi):\n"
+        "    print(hasattr(package, 'nothing'), hasattr(package, 'testclient'))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script, asked], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines() == [f"fastrapi.{path}" for path in asked.split()] + ["False False"] * 2
