@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel
+from starlette.routing import Route
 
 from fastrapi import APIRouter, Body, Depends, FastrAPI, HTTPException, Path, Query, Request, Response, status
 from fastrapi.exceptions import RequestValidationError
@@ -389,6 +390,7 @@ def url_for(request: Request):
         str(request.url_for("users_one", user_id=3)),
         str(request.url_for("conv_path", p="a/b")),
         app.url_path_for("root"),
+        [[route.name, route.path, sorted(route.methods or [])] for route in app.routes if isinstance(route, Route)],
     ]
 
 
