@@ -63,13 +63,17 @@ PyObject *fr_error_text(struct fr_state *state, PyObject *exc)
 	PyObject *fn = FR_GET(state, format_exception);
 	PyObject *lines = fn ? PyObject_CallOneArg(fn, exc) : NULL;
 	PyObject *empty = lines ? PyUnicode_FromString("") : NULL;
-	PyObject *text = empty ? PyUnicode_Join(empty, lines) : NULL;
+	PyObject *joined = empty ? PyUnicode_Join(empty, lines) : NULL;
+	/* What clients send may hold lone surrogates, which are no UTF-8. */
+	PyObject *text =
+		joined ? PyUnicode_AsEncodedString(joined, "utf-8", "backslashreplace") : NULL;
 	Py_XDECREF(lines);
 	Py_XDECREF(empty);
+	Py_XDECREF(joined);
 	if (!text) {
 		/* An exception whose text can't be had: its class must do. */
 		PyErr_Clear();
-		text = PyUnicode_FromString(Py_TYPE(exc)->tp_name);
+		text = PyBytes_FromString(Py_TYPE(exc)->tp_name);
 	}
 	return text;
 }
@@ -122,27 +126,23 @@ void fr_error_log(struct fr_run *run, PyObject *exc, const char *what)
 	const struct fr_image *image = run->program->image;
 	const struct fr_input *in = run->in;
 	PyObject *text = fr_error_text(run->program->state, exc);
-	Py_ssize_t len = 0;
-	const char *p = text ? PyUnicode_AsUTF8AndSize(text, &len) : NULL;
-	if (!p) {
+	const char *p = text ? PyBytes_AS_STRING(text) : Py_TYPE(exc)->tp_name;
+	size_t len = text ? (size_t)PyBytes_GET_SIZE(text) : strlen(p);
+	if (!text)
 		PyErr_Clear();
-		p = Py_TYPE(exc)->tp_name;
-		len = (Py_ssize_t)strlen(p);
-	}
 	uint32_t number = route_number(run);
 	if (number == FR_NONE32) {
-		fr_log_text(FR_ERROR, p, (size_t)len, "%s: %.*s %.*s", what,
-		            (int)in->method_name.len, in->method_name.p, (int)in->full_path.len,
-		            in->full_path.p);
+		fr_log_text(FR_ERROR, p, len, "%s: %.*s %.*s", what, (int)in->method_name.len,
+		            in->method_name.p, (int)in->full_path.len, in->full_path.p);
 	} else {
 		const struct fr_route *route =
 			(const struct fr_route *)FR_IMAGE_AT(image, image->routes.off) + number;
-		fr_log_text(FR_ERROR, p, (size_t)len, "%s: %.*s %.*s, %.*s (%.*s:%u)", what,
+		fr_log_text(FR_ERROR, p, len, "%s: %.*s %.*s, %.*s (%.*s:%u)", what,
 		            (int)in->method_name.len, in->method_name.p, (int)in->full_path.len,
 		            in->full_path.p, (int)route->endpoint.len,
 		            fr_str_in(image, route->endpoint), (int)route->file.len,
 		            fr_str_in(image, route->file), route->line);
 	}
-	fr_error_tell(run->program, number, in, exc, p, (size_t)len);
+	fr_error_tell(run->program, number, in, exc, p, len);
 	Py_XDECREF(text);
 }

@@ -230,7 +230,7 @@ PyObject *fr_response_error(struct fr_run *run, PyObject *exc, PyObject *content
 /* Logs the exception with its traceback, and the request's method, path and route. */
 void fr_error_log(struct fr_run *run, PyObject *exc, const char *what);
 
-/* The text of a traceback, as traceback.format_exception() gives it: new reference, never an exception. */
+/* A traceback as traceback.format_exception() gives it, as bytes of UTF-8: new reference; NULL only when memory is gone. */
 PyObject *fr_error_text(struct fr_state *state, PyObject *exc);
 
 /* ---- encode.c ---- */

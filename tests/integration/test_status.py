@@ -214,6 +214,26 @@ def test_errors_are_grouped(daemon: Callable[..., Any]) -> None:
     assert status.route("/fails/{how}")["status"]["5xx"] == 5
 
 
+def test_errors_that_are_no_text_keep_their_traceback(daemon: Callable[..., Any]) -> None:
+    """Half a character, which JSON can bring, does not hide where an exception comes from."""
+    source = """
+from fastrapi import FastrAPI, Request
+
+app = FastrAPI()
+
+
+@app.post("/")
+async def root(request: Request):
+    raise ValueError((await request.json())["text"])
+"""
+    status = Status(daemon, source, errors=True)
+    assert status.daemon.request("POST", "/", '{"text": "\\ud800"}')[0] == 500
+    (error,) = status()["last_errors"]
+    assert error["traceback"].startswith("Traceback (most recent call last):\n")
+    assert error["traceback"].endswith("ValueError: \\ud800\n")
+    assert "  ValueError: \\ud800" in status.daemon.log
+
+
 def test_errors_that_python_did_not_raise_have_a_place(daemon: Callable[..., Any]) -> None:
     status = Status(daemon, errors=True)
     assert status.daemon.get("/bad/10")[0] == 500
