@@ -287,12 +287,26 @@ static void start_watchers(struct worker *w)
 	ev_io_start(w->loop.ev, &w->master);
 }
 
+/*
+ * Whoever asks it to end now is late, and atexit handlers are still to run;
+ * but libev gives each signal its default action back.  SIGQUIT keeps that.
+ */
 static void stop_watchers(struct worker *w)
 {
+	static const int late[] = { SIGTERM, SIGINT, SIGHUP };
+	sigset_t held, before;
+
+	sigemptyset(&held);
+	for (size_t i = 0; i < sizeof(late) / sizeof(late[0]); i++)
+		sigaddset(&held, late[i]);
+	pthread_sigmask(SIG_BLOCK, &held, &before);
 	ev_signal_stop(w->loop.ev, &w->term);
 	ev_signal_stop(w->loop.ev, &w->interrupt);
 	ev_signal_stop(w->loop.ev, &w->quit);
 	ev_signal_stop(w->loop.ev, &w->hangup);
+	for (size_t i = 0; i < sizeof(late) / sizeof(late[0]); i++)
+		signal(late[i], SIG_IGN);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	ev_io_stop(w->loop.ev, &w->master);
 	ev_timer_stop(w->loop.ev, &w->watch);
 }

@@ -97,3 +97,30 @@ def test_sigquit_need_not_wait(daemon: Callable[..., Any]) -> None:
     assert server.wait_exit() == 0
     request.join()
     assert request.status == 0
+
+
+def test_a_signal_during_the_interpreters_end_is_late(daemon: Callable[..., Any]) -> None:
+    server = daemon(
+        """
+import atexit, time
+from fastrapi import FastrAPI
+
+app = FastrAPI()
+
+
+@atexit.register
+def at_exit():
+    print("the exit has begun", flush=True)
+    time.sleep(1)
+    print("the exit has ended", flush=True)
+""",
+        {"workers": 1},
+    )
+    (worker,) = server.workers()
+    server.process.terminate()
+    server.wait_log("the exit has begun")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(worker, number)
+    assert server.wait_exit() == 0
+    assert "the exit has ended" in server.log
+    assert "was ended by" not in server.log
