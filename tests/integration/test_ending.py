@@ -102,7 +102,7 @@ def test_sigquit_need_not_wait(daemon: Callable[..., Any]) -> None:
 def test_a_signal_during_the_interpreters_end_is_late(daemon: Callable[..., Any]) -> None:
     server = daemon(
         """
-import atexit, time
+import atexit, os, time
 from fastrapi import FastrAPI
 
 app = FastrAPI()
@@ -110,17 +110,17 @@ app = FastrAPI()
 
 @atexit.register
 def at_exit():
-    print("the exit has begun", flush=True)
+    print(os.getpid(), "begins to end", flush=True)
     time.sleep(1)
-    print("the exit has ended", flush=True)
+    print(os.getpid(), "has ended", flush=True)
 """,
         {"workers": 1},
     )
     (worker,) = server.workers()
     server.process.terminate()
-    server.wait_log("the exit has begun")
+    server.wait_log(f"{worker} begins to end")
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         os.kill(worker, number)
     assert server.wait_exit() == 0
-    assert "the exit has ended" in server.log
+    assert f"{worker} has ended" in server.log
     assert "was ended by" not in server.log
