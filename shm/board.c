@@ -11,15 +11,19 @@ static size_t align(size_t n, size_t to)
 }
 
 int fr_board_open(struct fr_board *ret, uint32_t nworkers, uint32_t nroutes, uint32_t nplaces,
-                  struct fr_diag *diag)
+                  uint32_t nflights, struct fr_diag *diag)
 {
-	struct fr_board b = { .nworkers = nworkers, .nroutes = nroutes, .nplaces = nplaces };
+	struct fr_board b = {
+		.nworkers = nworkers, .nroutes = nroutes, .nplaces = nplaces, .nflights = nflights
+	};
 	size_t at = align(sizeof(struct fr_board_slot), 64);
 	void *base;
 
 	at += ((size_t)nroutes + 1) * sizeof(struct fr_board_route);
 	b.places_at = at;
 	at += (size_t)nplaces * sizeof(struct fr_board_place);
+	b.flights_at = at;
+	at += (size_t)nflights * sizeof(struct fr_board_flight);
 	b.buckets_at = at;
 	at += ((size_t)nroutes + 1) * FR_BOARD_BUCKETS * sizeof(uint64_t);
 	b.ring_at = align(at, 64);
@@ -62,6 +66,18 @@ struct fr_board_route *fr_board_routes(const struct fr_board *board, uint32_t wo
 struct fr_board_place *fr_board_places(const struct fr_board *board, uint32_t worker)
 {
 	return (struct fr_board_place *)(void *)(slot(board, worker) + board->places_at);
+}
+
+struct fr_board_flight *fr_board_flights(const struct fr_board *board, uint32_t worker)
+{
+	return (struct fr_board_flight *)(void *)(slot(board, worker) + board->flights_at);
+}
+
+uint32_t fr_board_flights_used(const struct fr_board *board, uint32_t worker)
+{
+	uint64_t used = FR_BOARD_GET(fr_board_slot(board, worker)->flights_used);
+
+	return used < board->nflights ? (uint32_t)used : board->nflights;
 }
 
 void fr_board_put_place(struct fr_board_place *place, uint32_t state, const char *why)

@@ -21,8 +21,7 @@
 #include "base/traffic.h"
 #include "shm/ring.h"
 
-#define FR_BOARD_VERSION 1u
-#define FR_BOARD_FLIGHTS 256 /* requests in flight that are named; more are counted only */
+#define FR_BOARD_VERSION 2u
 #define FR_BOARD_ERRORS 65536u /* bytes of a worker's ring of errors */
 #define FR_BOARD_WHY 56 /* bytes of a reason, a multiple of 8 */
 
@@ -62,7 +61,7 @@ struct fr_board_place {
 	_Atomic uint64_t why[FR_BOARD_WHY / 8]; /* text, written before state */
 };
 
-/* The start of a slot; routes, places, histograms and the ring follow. */
+/* The start of a slot; routes, places, requests in flight, histograms and the ring follow. */
 struct fr_board_slot {
 	_Atomic uint32_t version; /* FR_BOARD_VERSION once the worker has begun */
 	_Atomic uint32_t pid;
@@ -74,20 +73,21 @@ struct fr_board_slot {
 	_Atomic uint64_t in_flight;
 	struct fr_traffic traffic; /* its server counts right here */
 	_Atomic uint64_t verdicts; /* how often a place changed */
-	uint64_t reserved[2];
-	struct fr_board_flight flights[FR_BOARD_FLIGHTS];
+	_Atomic uint64_t flights_used; /* entries that ever were: no others need be looked at */
+	uint64_t reserved;
 };
 
 /* A handle, in private memory; the worker inherits the master's by fork. */
 struct fr_board {
 	char *base;
 	size_t size, slot_size;
-	size_t places_at, buckets_at, ring_at; /* from the slot's start */
+	size_t places_at, flights_at, buckets_at, ring_at; /* from the slot's start */
 	uint32_t nworkers, nroutes, nplaces;
+	uint32_t nflights; /* requests of a worker that are named; more are counted only */
 };
 
 int fr_board_open(struct fr_board *ret, uint32_t nworkers, uint32_t nroutes, uint32_t nplaces,
-                  struct fr_diag *diag) FR_MUST_CHECK;
+                  uint32_t nflights, struct fr_diag *diag) FR_MUST_CHECK;
 void fr_board_close(struct fr_board *board);
 
 struct fr_board_slot *fr_board_slot(const struct fr_board *board, uint32_t worker);
@@ -95,6 +95,10 @@ struct fr_board_slot *fr_board_slot(const struct fr_board *board, uint32_t worke
 /* nroutes + 1 records: the last one is of requests without a route. */
 struct fr_board_route *fr_board_routes(const struct fr_board *board, uint32_t worker);
 struct fr_board_place *fr_board_places(const struct fr_board *board, uint32_t worker);
+
+/* nflights entries, and how many of them the worker has used, as far as there are so many. */
+struct fr_board_flight *fr_board_flights(const struct fr_board *board, uint32_t worker);
+uint32_t fr_board_flights_used(const struct fr_board *board, uint32_t worker);
 
 /* Why may be NULL; it is cut to FR_BOARD_WHY - 1 bytes. */
 void fr_board_put_place(struct fr_board_place *place, uint32_t state, const char *why);

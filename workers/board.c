@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "workers/errors.h"
@@ -13,13 +14,21 @@ static struct fr_wboard *mine;
 void fr_wboard_init(struct fr_wboard *b, const struct fr_board *board, uint32_t worker,
                     uint32_t generation)
 {
+	void *lists;
+
 	*b = (struct fr_wboard){ .board = *board, .worker = worker };
 	b->slot = fr_board_slot(board, worker);
 	b->routes = fr_board_routes(board, worker);
 	b->buckets = fr_board_buckets(board, worker, 0);
 	b->errors = fr_board_errors(board, worker);
-	for (uint32_t i = 0; i < FR_BOARD_FLIGHTS; i++)
-		b->free[b->nfree++] = (uint16_t)(FR_BOARD_FLIGHTS - 1 - i);
+	b->flights = fr_board_flights(board, worker);
+	/* For good, and pages that nobody touches cost nothing: most entries are never used. */
+	lists = mmap(NULL, 2 * sizeof *b->free * b->board.nflights, PROT_READ | PROT_WRITE,
+	             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (lists == MAP_FAILED)
+		b->board.nflights = 0;
+	b->free = lists;
+	b->landing = b->free + b->board.nflights;
 	FR_BOARD_PUT(b->slot->pid, (uint32_t)getpid());
 	FR_BOARD_PUT(b->slot->generation, generation);
 	FR_BOARD_PUT(b->slot->state, FR_BOARD_STARTING);

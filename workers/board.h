@@ -31,9 +31,10 @@ struct fr_wboard {
 		*program; /* the sealed image's, borrowed; others' routes have no number */
 	ev_timer beat;
 	uint64_t verdicts; /* of the others, as of the last look */
-	uint16_t free[FR_BOARD_FLIGHTS];
-	uint16_t landing[FR_BOARD_FLIGHTS]; /* closed: theirs once the kernel has the answers */
-	uint32_t nfree, nlanding;
+	struct fr_board_flight *flights;
+	uint32_t *free; /* entries that were used and are not now */
+	uint32_t *landing; /* closed: theirs once the kernel has the answers */
+	uint32_t nfree, nlanding, nused;
 	uint64_t landing_all; /* those without an entry, too */
 };
 
@@ -41,7 +42,7 @@ struct fr_wboard {
 struct fr_flight {
 	uint64_t begun_ns;
 	uint32_t route;
-	uint16_t entry; /* FR_BOARD_FLIGHTS: none was free */
+	uint32_t entry; /* FR_NONE32: none was free */
 	bool open, counted;
 };
 
@@ -53,6 +54,25 @@ static inline uint64_t fr_wboard_now(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* An entry that is free, FR_NONE32 for none; the others are not touched before they are needed. */
+static inline uint32_t fr_wboard_entry(struct fr_wboard *b)
+{
+	if (b->nfree)
+		return b->free[--b->nfree];
+	if (b->nused == b->board.nflights)
+		return FR_NONE32;
+	FR_BOARD_PUT(b->slot->flights_used, b->nused + 1u);
+	return b->nused++;
+}
+
+static inline void fr_wboard_free_entry(struct fr_wboard *b, uint32_t entry)
+{
+	if (entry == FR_NONE32)
+		return;
+	FR_BOARD_PUT(b->flights[entry].id, 0);
+	b->free[b->nfree++] = entry;
+}
+
 /* A request has come.  Here and below b may be NULL: nobody watches. */
 static inline void fr_wboard_begin(struct fr_wboard *b, struct fr_flight *f, uint64_t id,
                                    uint32_t method)
@@ -61,11 +81,11 @@ static inline void fr_wboard_begin(struct fr_wboard *b, struct fr_flight *f, uin
 		return;
 	*f = (struct fr_flight){ .begun_ns = fr_wboard_now(),
 		                 .route = b->board.nroutes,
-		                 .entry = FR_BOARD_FLIGHTS,
+		                 .entry = fr_wboard_entry(b),
 		                 .open = true };
 	FR_BOARD_ADD(b->slot->in_flight, 1);
-	if (b->nfree) {
-		struct fr_board_flight *e = &b->slot->flights[f->entry = b->free[--b->nfree]];
+	if (f->entry != FR_NONE32) {
+		struct fr_board_flight *e = &b->flights[f->entry];
 
 		FR_BOARD_PUT(e->begun_ns, f->begun_ns);
 		FR_BOARD_PUT(e->route, f->route);
@@ -80,8 +100,8 @@ static inline void fr_wboard_route(struct fr_wboard *b, struct fr_flight *f, uin
 	if (!b || route >= b->board.nroutes)
 		return;
 	f->route = route;
-	if (f->entry < FR_BOARD_FLIGHTS)
-		FR_BOARD_PUT(b->slot->flights[f->entry].route, route);
+	if (f->entry != FR_NONE32)
+		FR_BOARD_PUT(b->flights[f->entry].route, route);
 }
 
 /* Its whole answer goes out; status 0: it will never have one. Later calls do nothing. */
@@ -110,7 +130,7 @@ static inline void fr_wboard_land(struct fr_wboard *b, struct fr_flight *f)
 	fr_wboard_answer(b, f, 0);
 	f->open = false;
 	b->landing_all++;
-	if (f->entry < FR_BOARD_FLIGHTS)
+	if (f->entry != FR_NONE32)
 		b->landing[b->nlanding++] = f->entry;
 }
 
@@ -121,12 +141,8 @@ static inline void fr_wboard_flush(struct fr_wboard *b)
 		return;
 	FR_BOARD_ADD(b->slot->in_flight, -b->landing_all);
 	b->landing_all = 0;
-	while (b->nlanding) {
-		uint16_t entry = b->landing[--b->nlanding];
-
-		FR_BOARD_PUT(b->slot->flights[entry].id, 0);
-		b->free[b->nfree++] = entry;
-	}
+	while (b->nlanding)
+		fr_wboard_free_entry(b, b->landing[--b->nlanding]);
 }
 
 /* The run is over, background tasks included, and so is the exchange. */
@@ -137,13 +153,10 @@ static inline void fr_wboard_end(struct fr_wboard *b, struct fr_flight *f)
 	fr_wboard_answer(b, f, 0);
 	f->open = false;
 	FR_BOARD_ADD(b->slot->in_flight, (uint64_t)-1);
-	if (f->entry < FR_BOARD_FLIGHTS) {
-		FR_BOARD_PUT(b->slot->flights[f->entry].id, 0);
-		b->free[b->nfree++] = f->entry;
-	}
+	fr_wboard_free_entry(b, f->entry);
 }
 
-/* Takes over the slot of worker. */
+/* Takes over the slot of worker.  Out of memory: requests are counted, and not named. */
 void fr_wboard_init(struct fr_wboard *b, const struct fr_board *board, uint32_t worker,
                     uint32_t generation);
 

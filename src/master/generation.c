@@ -11,6 +11,8 @@
 #include "master/config_load.h"
 
 #define MAX_LOGGED 12000 /* bytes of a child's words that fit a log entry */
+#define FLIGHTS                                                                                    \
+	2 /* on the board, for each connection: its request, and one that goes on without it */
 
 struct fr_generation *fr_generation_new(struct ev_loop *loop, const struct fr_entries *entries,
                                         unsigned number, struct fr_config *config,
@@ -116,7 +118,8 @@ static int start_crew(struct fr_generation *g, struct fr_diag *diag)
 		g, on_crew_ready, on_crew_failed, on_crew_gone, on_worker_ended, on_spare
 	};
 	int err = fr_status_enter(g->status, g->number, g->compiled.image, g->config.workers,
-	                          &g->watch, diag);
+	                          (uint32_t)(FLIGHTS * g->config.limits.connections), &g->watch,
+	                          diag);
 
 	if (err < 0)
 		return err;

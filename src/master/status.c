@@ -249,7 +249,8 @@ static void watch_free(struct fr_watch *w)
 }
 
 int fr_status_enter(struct fr_status *s, unsigned generation, const struct fr_image *image,
-                    unsigned nworkers, struct fr_watch **ret, struct fr_diag *diag)
+                    unsigned nworkers, uint32_t nflights, struct fr_watch **ret,
+                    struct fr_diag *diag)
 {
 	struct fr_watch *w = calloc(1, sizeof *w);
 	uint32_t n = image->routes.count;
@@ -259,7 +260,7 @@ int fr_status_enter(struct fr_status *s, unsigned generation, const struct fr_im
 		goto out;
 	w->status = s;
 	w->generation = generation;
-	if ((err = fr_board_open(&w->board, nworkers, n, image->nplaces, diag)) < 0) {
+	if ((err = fr_board_open(&w->board, nworkers, n, image->nplaces, nflights, diag)) < 0) {
 		free(w);
 		return err;
 	}
@@ -291,6 +292,8 @@ const struct fr_board *fr_watch_board(const struct fr_watch *w)
 static void log_flights(const struct fr_watch *w, unsigned worker, pid_t pid, bool unexpected)
 {
 	struct fr_board_slot *slot = fr_board_slot(&w->board, worker);
+	struct fr_board_flight *flights = fr_board_flights(&w->board, worker);
+	uint32_t used = fr_board_flights_used(&w->board, worker);
 	enum fr_level level = unexpected ? FR_ERROR : FR_WARNING;
 	uint64_t all = FR_BOARD_GET(slot->in_flight), named = 0;
 	char peer[FR_TRAFFIC_PEER];
@@ -299,8 +302,8 @@ static void log_flights(const struct fr_watch *w, unsigned worker, pid_t pid, bo
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	now = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-	for (unsigned i = 0; i < FR_BOARD_FLIGHTS; i++) {
-		struct fr_board_flight *f = &slot->flights[i];
+	for (uint32_t i = 0; i < used; i++) {
+		struct fr_board_flight *f = &flights[i];
 		uint64_t id = FR_BOARD_GET(f->id), begun = FR_BOARD_GET(f->begun_ns);
 		uint32_t route = FR_BOARD_GET(f->route);
 

@@ -28,9 +28,13 @@ void fr_status_free(struct fr_status *s);
 
 /* ---- generations and workers ---- */
 
-/* Makes the board for the workers of a generation.  Names are copied from image. */
+/*
+ * Makes the board for the workers of a generation, each of which can name
+ * nflights requests.  Other names are copied from image.
+ */
 int fr_status_enter(struct fr_status *s, unsigned generation, const struct fr_image *image,
-                    unsigned nworkers, struct fr_watch **ret, struct fr_diag *diag) FR_MUST_CHECK;
+                    unsigned nworkers, uint32_t nflights, struct fr_watch **ret,
+                    struct fr_diag *diag) FR_MUST_CHECK;
 
 /* What its workers inherit. */
 const struct fr_board *fr_watch_board(const struct fr_watch *w);

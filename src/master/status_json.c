@@ -132,26 +132,30 @@ static double rss_of(unsigned pid)
 	return (double)resident * (double)sysconf(_SC_PAGESIZE);
 }
 
-static void flights(struct tree *t, cJSON *to, const struct fr_watch *w, struct fr_board_slot *slot)
+static void flights(struct tree *t, cJSON *to, const struct fr_watch *w, uint32_t worker)
 {
+	struct fr_board_flight *all = fr_board_flights(&w->board, worker);
+	uint32_t used = fr_board_flights_used(&w->board, worker), shown = 0;
 	cJSON *list = add(t, to, "requests_in_flight", cJSON_CreateArray());
 
-	for (unsigned i = 0; list && i < FR_BOARD_FLIGHTS; i++) {
-		struct fr_board_flight *f = &slot->flights[i];
+	for (uint32_t i = 0; list && i < used; i++) {
+		struct fr_board_flight *f = &all[i];
 		uint64_t id = atomic_load_explicit(&f->id, memory_order_acquire);
 		uint64_t begun = FR_BOARD_GET(f->begun_ns);
 		uint32_t route = FR_BOARD_GET(f->route);
 		cJSON *o;
 
-		if (!id || !(o = add(t, list, NULL, cJSON_CreateObject())))
+		if (!id)
 			continue;
 		if (route > w->board.nroutes)
 			route = w->board.nroutes;
+		t->routes[w->map[route]].in_flight++;
+		if (shown++ >= FR_STATUS_FLIGHTS || !(o = add(t, list, NULL, cJSON_CreateObject())))
+			continue;
 		text(t, o, "method", fr_status_method(FR_BOARD_GET(f->method)));
 		text(t, o, "route", t->s->routes[w->map[route]].path);
 		number(t, o, "request", (double)id);
 		number(t, o, "seconds", t->now_ns > begun ? seconds(t->now_ns - begun) : 0);
-		t->routes[w->map[route]].in_flight++;
 	}
 }
 
@@ -193,7 +197,7 @@ static void worker(struct tree *t, cJSON *list, const struct fr_watch *w, uint32
 		number(t, o, "rss_bytes", pid ? rss_of(pid) : 0);
 		number(t, o, "loop_lag_ms", ms((double)lag / 1000.));
 		number(t, o, "max_loop_lag_ms", ms((double)(most > lag ? most : lag) / 1000.));
-		flights(t, o, w, slot);
+		flights(t, o, w, i);
 	}
 	fr_counts_fini(&sum);
 }

@@ -15,6 +15,7 @@
 
 #define FR_STATUS_CAUSES 32
 #define FR_STATUS_GROUPS 32
+#define FR_STATUS_FLIGHTS 256 /* requests in flight that are shown, of each worker */
 #define FR_STATUS_DRAIN 0.5 /* seconds between looks at the rings */
 
 /* In place of a placement record. */

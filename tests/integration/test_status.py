@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -468,22 +469,46 @@ def test_a_reload_moves_it(daemon: Callable[..., Any]) -> None:
     status.daemon.wait_log("generation 2 is gone")
 
 
-def test_more_requests_than_can_be_named(daemon: Callable[..., Any]) -> None:
+def test_each_of_many_requests_is_named(daemon: Callable[..., Any]) -> None:
     status = Status(daemon, workers=1, errors=True)
     pid = status.daemon.json("/pid")
-    connections = [status.daemon.connect() for _ in range(260)]
+    connections = [status.daemon.connect() for _ in range(400)]
     try:
         for connection in connections:
             connection.sendall(b"GET /slow/x HTTP/1.1\r\nHost: x\r\n\r\n")
-        seen = status.wait(lambda seen: seen["in_flight"] == 260)
-        assert len(seen["workers"][0]["requests_in_flight"]) == 256
-        assert seen["workers"][0]["connections"] == 260
+        seen = status.wait(lambda seen: seen["in_flight"] == 400)
+        assert seen["workers"][0]["connections"] == 400
+        assert status.route("/slow/{name}")["in_flight"] == 400
+        assert len(seen["workers"][0]["requests_in_flight"]) == 256  # that is enough to be read
         os.kill(pid, signal.SIGKILL)
-        status.daemon.wait_log("took 4 more requests with it")
+        status.daemon.wait_log(") is ready")
     finally:
         for connection in connections:
             connection.close()
-    status.daemon.wait_log(") is ready")
+    named = re.findall(rf"worker 0 \(pid {pid}\) took a request with it: GET /slow/{{name}}, request (\d+), ", status.daemon.log)
+    assert len(set(named)) == 400
     seen = status.wait(lambda seen: seen["workers"][0]["state"] == "serving")
-    assert seen["restarts"]["requests_lost"] == 260
+    assert seen["restarts"]["requests_lost"] == 400
     assert seen["in_flight"] == 0
+
+
+def test_more_requests_than_can_be_named(daemon: Callable[..., Any]) -> None:
+    """Two for each connection that a worker may hold: handlers may go on when their clients have left."""
+    status = Status(daemon, workers=1, errors=True, limits={"connections": 20})
+    pid = status.daemon.json("/pid")
+    for number in range(1, 4):
+        connections = [status.daemon.connect() for _ in range(15)]
+        for connection in connections:
+            connection.sendall(b"GET /slow/x HTTP/1.1\r\nHost: x\r\n\r\n")
+        status.wait(lambda seen, n=number: seen["in_flight"] == n * 15)
+        for connection in connections:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+            connection.close()
+        status.wait(lambda seen: seen["connections"] == 0)
+    seen = status()
+    assert (seen["in_flight"], len(seen["workers"][0]["requests_in_flight"])) == (45, 40)
+    os.kill(pid, signal.SIGKILL)
+    status.daemon.wait_log("took 5 more requests with it")
+    status.daemon.wait_log(") is ready")
+    assert status.daemon.log.count("took a request with it") == 40
+    assert status()["restarts"]["requests_lost"] == 45

@@ -31,6 +31,7 @@ void status_world_init(struct status_world *w)
 		                                 { "/items", { "POST" } } };
 	char *text = manifest_of(routes, 2, true);
 	struct fr_image_buf image;
+	struct fr_board_flight *flight;
 	struct fr_board_slot *slot;
 	struct fr_diag diag;
 
@@ -39,7 +40,7 @@ void status_world_init(struct status_world *w)
 	assert_non_null(w->loop);
 	w->status = fr_status_new(w->loop, "9.8.7");
 	assert_non_null(w->status);
-	assert_int_equal(fr_status_enter(w->status, 3, image.image, 2, &w->watch, &diag), 0);
+	assert_int_equal(fr_status_enter(w->status, 3, image.image, 2, 300, &w->watch, &diag), 0);
 	fr_status_serves(w->status, 3);
 	w->board = fr_watch_board(w->watch);
 	fr_image_buf_fini(&image);
@@ -58,10 +59,12 @@ void status_world_init(struct status_world *w)
 	FR_BOARD_PUT(slot->traffic.refused, 7);
 	FR_BOARD_PUT(slot->in_flight, 1);
 	/* Begun when the machine was: surely longer than a second. */
-	FR_BOARD_PUT(slot->flights[0].begun_ns, 1);
-	FR_BOARD_PUT(slot->flights[0].route, 1);
-	FR_BOARD_PUT(slot->flights[0].method, FR_POST);
-	FR_BOARD_PUT(slot->flights[0].id, 42);
+	FR_BOARD_PUT(slot->flights_used, 1);
+	flight = fr_board_flights(w->board, 0);
+	FR_BOARD_PUT(flight->begun_ns, 1);
+	FR_BOARD_PUT(flight->route, 1);
+	FR_BOARD_PUT(flight->method, FR_POST);
+	FR_BOARD_PUT(flight->id, 42);
 }
 
 void status_world_fini(struct status_world *w)

@@ -213,6 +213,41 @@ static void test_spare(void **state)
 	status_world_fini(&w);
 }
 
+/* All of them are counted under their routes, and so many are shown. */
+static void test_flights(void **state)
+{
+	struct fr_board_flight *flights;
+	struct fr_board_slot *slot;
+	struct status_world w;
+	cJSON *tree;
+
+	(void)state;
+	status_world_init(&w);
+	slot = fr_board_slot(w.board, 0);
+	flights = fr_board_flights(w.board, 0);
+	for (unsigned i = 1; i < 300; i++) {
+		FR_BOARD_PUT(flights[i].begun_ns, 1);
+		FR_BOARD_PUT(flights[i].route, i % 3);
+		FR_BOARD_PUT(flights[i].method, FR_WEBSOCKET);
+		FR_BOARD_PUT(flights[i].id, i % 10 ? 1000 + i : 0); /* each tenth is free */
+	}
+	FR_BOARD_PUT(slot->in_flight, 400);
+	FR_BOARD_PUT(slot->flights_used, UINT64_MAX); /* more than there are */
+	tree = tree_of(&w);
+	number(tree, "in_flight", 400);
+	assert_int_equal(cJSON_GetArraySize(at(tree, "workers.0.requests_in_flight")), 256);
+	string(tree, "workers.0.requests_in_flight.1.method", "WEBSOCKET");
+	number(tree, "workers.0.requests_in_flight.1.request", 1001);
+	number(route_of(tree, "path", "/items/{id}"), "in_flight", 90);
+	number(route_of(tree, "path", "/items"), "in_flight", 91);
+	cJSON_Delete(tree);
+	fr_watch_died(w.watch, 0, getpid(), "was ended by signal 9 (Killed)", true);
+	tree = tree_of(&w);
+	number(tree, "restarts.requests_lost", 400);
+	cJSON_Delete(tree);
+	status_world_fini(&w);
+}
+
 /* What a dead worker had counted stays in the totals; what it had in flight is lost. */
 static void test_death(void **state)
 {
@@ -243,9 +278,10 @@ static void test_death(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_totals), cmocka_unit_test(test_workers),
-		cmocka_unit_test(test_routes), cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_death),  cmocka_unit_test(test_spare),
+		cmocka_unit_test(test_totals),  cmocka_unit_test(test_workers),
+		cmocka_unit_test(test_routes),  cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_death),   cmocka_unit_test(test_spare),
+		cmocka_unit_test(test_flights),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

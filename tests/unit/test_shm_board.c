@@ -17,7 +17,7 @@ static struct fr_board opened(uint32_t workers, uint32_t routes, uint32_t places
 	struct fr_board board;
 	struct fr_diag diag;
 
-	assert_int_equal(fr_board_open(&board, workers, routes, places, &diag), 0);
+	assert_int_equal(fr_board_open(&board, workers, routes, places, 11, &diag), 0);
 	return board;
 }
 
@@ -31,6 +31,8 @@ static void fill(const struct fr_board *board, uint32_t worker, unsigned char by
 	       (board->nroutes + 1) * sizeof(struct fr_board_route));
 	memset(fr_board_places(board, worker), byte,
 	       board->nplaces * sizeof(struct fr_board_place));
+	memset(fr_board_flights(board, worker), byte,
+	       board->nflights * sizeof(struct fr_board_flight));
 	for (uint32_t r = 0; r <= board->nroutes; r++)
 		memset((void *)(uintptr_t)fr_board_buckets(board, worker, r), byte,
 		       FR_BOARD_BUCKETS * sizeof(uint64_t));
@@ -63,6 +65,9 @@ static void slots_and_their_parts_do_not_overlap(void **state)
 		                    (unsigned char)(w + 1)));
 		assert_true(all_are(fr_board_routes(&board, w), 8 * 64, (unsigned char)(w + 1)));
 		assert_true(all_are(fr_board_places(&board, w), 5 * 64, (unsigned char)(w + 1)));
+		assert_true(all_are(fr_board_flights(&board, w), 11 * 24, (unsigned char)(w + 1)));
+		/* Whatever a worker says, there are no more. */
+		assert_int_equal(fr_board_flights_used(&board, w), 11);
 		for (uint32_t r = 0; r < 8; r++)
 			assert_true(all_are((void *)(uintptr_t)fr_board_buckets(&board, w, r),
 			                    FR_BOARD_BUCKETS * 8, (unsigned char)(w + 1)));

@@ -21,6 +21,7 @@
 #define SIZE 1024u /* of the ring: it is full time and again */
 #define WORKERS 3
 #define ROUNDS 4000u
+#define FLIGHTS 16u
 
 static _Alignas(64) unsigned char memory[sizeof(struct fr_ring_head) + SIZE];
 
@@ -108,9 +109,10 @@ struct worker {
 static void one_request(struct worker *w, uint64_t id)
 {
 	struct fr_board_route *route = &fr_board_routes(w->board, w->number)[id % 2];
-	struct fr_board_flight *f = &w->slot->flights[id % FR_BOARD_FLIGHTS];
+	struct fr_board_flight *f = &fr_board_flights(w->board, w->number)[id % FLIGHTS];
 
 	FR_BOARD_ADD(w->slot->in_flight, 1);
+	FR_BOARD_PUT(w->slot->flights_used, id < FLIGHTS ? id + 1 : FLIGHTS);
 	FR_BOARD_PUT(f->begun_ns, id * 1000);
 	FR_BOARD_PUT(f->route, 1 + (uint32_t)(id % 2));
 	atomic_store_explicit(&f->id, id, memory_order_release);
@@ -163,6 +165,7 @@ static uint64_t look(const struct fr_board *board, uint32_t number, unsigned *er
 	struct fr_board_slot *slot = fr_board_slot(board, number);
 	struct fr_ring ring = fr_board_errors(board, number);
 	struct fr_board_route *routes = fr_board_routes(board, number);
+	struct fr_board_flight *flights = fr_board_flights(board, number);
 	struct {
 		struct fr_board_error head;
 		char text[4];
@@ -172,9 +175,10 @@ static uint64_t look(const struct fr_board *board, uint32_t number, unsigned *er
 		return 0;
 	assert_int_equal(FR_BOARD_GET(slot->pid), 100 + number);
 	assert_true(FR_BOARD_GET(slot->in_flight) <= 1);
-	for (unsigned i = 0; i < FR_BOARD_FLIGHTS; i++)
-		if (atomic_load_explicit(&slot->flights[i].id, memory_order_acquire))
-			assert_in_range(FR_BOARD_GET(slot->flights[i].route), 1, 2);
+	assert_in_range(fr_board_flights_used(board, number), 0, FLIGHTS);
+	for (unsigned i = 0; i < fr_board_flights_used(board, number); i++)
+		if (atomic_load_explicit(&flights[i].id, memory_order_acquire))
+			assert_in_range(FR_BOARD_GET(flights[i].route), 1, 2);
 	check_place(fr_board_places(board, number));
 	while (fr_ring_read(&ring, &error, sizeof error) > 0) {
 		assert_memory_equal(error.text, "text", 4);
@@ -194,7 +198,7 @@ static void a_board_is_read_while_it_is_written(void **state)
 	unsigned errors[WORKERS] = { 0 };
 
 	(void)state;
-	assert_int_equal(fr_board_open(&board, WORKERS, 2, 1, &diag), 0);
+	assert_int_equal(fr_board_open(&board, WORKERS, 2, 1, FLIGHTS, &diag), 0);
 	for (uint32_t i = 0; i < WORKERS; i++) {
 		workers[i] = (struct worker){ &board, i, fr_board_slot(&board, i) };
 		assert_int_equal(pthread_create(&threads[i], NULL, serve, &workers[i]), 0);

@@ -260,8 +260,8 @@ static bool keep_status(void)
 	struct fr_watch *old = NULL, *new = NULL;
 	struct fr_diag diag = { 0 };
 	char *json = NULL, *table = NULL;
-	bool well =
-		s && only_memory(fr_status_enter(s, 1, status_image.image, 2, &old, &diag), &diag);
+	bool well = s && only_memory(fr_status_enter(s, 1, status_image.image, 2, 4, &old, &diag),
+	                             &diag);
 
 	if (well)
 		fr_status_serves(s, 1);
@@ -271,7 +271,7 @@ static bool keep_status(void)
 	if (old) {
 		fr_watch_died(old, 1, 1, "was ended by signal 9 (Killed)", true);
 		fr_status_reload_failed(s, "no memory");
-		well = only_memory(fr_status_enter(s, 2, status_image.image, 1, &new, &diag),
+		well = only_memory(fr_status_enter(s, 2, status_image.image, 1, 4, &new, &diag),
 		                   &diag) &&
 		       well;
 		json = fr_status_json(s);
