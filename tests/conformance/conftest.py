@@ -13,6 +13,7 @@ import suite_source
 from suite_lists import HERE
 
 BUILD = Path(os.environ.get("FASTRAPI_BUILD", HERE.parents[1] / "_build"))
+DAEMON = Path(os.environ.get("FASTRAPID", BUILD / "venv/bin/fastrapid"))
 
 
 @dataclass

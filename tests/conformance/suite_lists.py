@@ -8,6 +8,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
+# Why a test is none of those over a socket.
+ASKS_NOBODY = "asks no daemon"
+NOT_IN_A_MODULE = "its application stands in no module"
+
 
 def entries(name: str) -> list[str]:
     lines = (HERE / name).read_text().splitlines()

@@ -50,7 +50,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.failed:
         write(test=report.nodeid, outcome="failed", reason=why(report))
     elif report.when == "call" or report.skipped:
-        write(test=report.nodeid, outcome="xfailed" if hasattr(report, "wasxfail") else report.outcome, reason="")
+        skipped = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else ""
+        reason = skipped.removeprefix("Skipped: ")
+        write(test=report.nodeid, outcome="xfailed" if hasattr(report, "wasxfail") else report.outcome, reason=reason)
 
 
 def pytest_sessionfinish() -> None:

@@ -21,7 +21,7 @@ CHUNKS_PER_JOB = 4
 # to the interpreter needs the end of the process.
 HANGS_AFTER = 30
 # Over a socket a server starts within a test.
-SOCKET = ["-p", "suite_socket", "-o", "timeout=90", "-o", "faulthandler_timeout=100"]
+SOCKET = ["-p", "suite_socket", "-o", "timeout=200", "-o", "faulthandler_timeout=210"]
 PYTEST = [
     *["-m", "pytest", "-q", "--tb=short", "--inline-snapshot=disable", "--continue-on-collection-errors"],
     *["-p", "suite_plugin", "-p", "no:cacheprovider"],

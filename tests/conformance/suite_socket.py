@@ -2,18 +2,14 @@
 
 The application has to stand in a module, where the daemon finds it under its name.  What a test
 does to it in its own process, the daemon does not see.  SUITE_DAEMON names the daemon.
+
+A test that asks no daemon is skipped, with one of the two reasons below: it is no test of this.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
 import sys
-import tempfile
-import time
-from pathlib import Path
+from collections.abc import Generator
 from types import TracebackType
 from typing import Any
 
@@ -21,79 +17,54 @@ import httpx
 import pytest
 from fastrapi import testclient
 
-DAEMON = os.environ["SUITE_DAEMON"]
-READY = 60.0
-KEPT = 2  # daemons at a time
+from suite_daemon import NotReady, Server
+from suite_lists import ASKS_NOBODY, NOT_IN_A_MODULE
+from suite_websocket import WAITS, Session
+
+KEPT = 4  # daemons at a time
 
 
 def name_of(app: Any) -> str:
     for name, module in list(sys.modules.items()):
-        if name.startswith("docs_src."):
+        if name.startswith(("docs_src.", "tests.")):
             for attribute, value in list(vars(module).items()):
                 if value is app:
                     return f"{name}:{attribute}"
-    pytest.fail("the application stands in no module", pytrace=False)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Server:
-    """A fastrapid with one application, in the current folder."""
-
-    def __init__(self, name: str) -> None:
-        self.port = free_port()
-        self.folder = tempfile.TemporaryDirectory(prefix="fastrapid-")
-        conf, self.log = Path(self.folder.name, "conf"), Path(self.folder.name, "log")
-        settings = {
-            "app": name,
-            "app_dir": os.getcwd(),
-            "listen": [f"127.0.0.1:{self.port}"],
-            "workers": 1,
-            "python": sys.prefix,
-            "serve_fastapi_imports": True,
-        }
-        conf.write_text(json.dumps(settings))
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen([DAEMON, "-c", str(conf)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        try:
-            self._wait()
-        except BaseException:  # pytest's, too: a test's time may be over
-            self.stop()
-            raise
-
-    def _wait(self) -> None:
-        end = time.monotonic() + READY
-        while b" ready: " not in self.log.read_bytes():
-            if self.process.poll() is not None or time.monotonic() > end:
-                pytest.fail(f"the daemon is not ready: {self.log.read_text(errors='replace')}", pytrace=False)
-            time.sleep(0.02)
-
-    def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.terminate()
-        self.process.wait(30)
-        self.folder.cleanup()
+    pytest.skip(NOT_IN_A_MODULE)
 
 
 class Servers:
+    """The daemons that run, by the identity of the test's own copy of the application."""
+
     def __init__(self) -> None:
         self._kept: dict[int, tuple[Any, Server]] = {}
+        # It is not tried again with each test.
+        self._failed: dict[int, tuple[Any, str]] = {}
+        self.asked = False
 
     def port(self, app: Any) -> int:
-        if id(app) not in self._kept:
+        self.asked = True
+        if id(app) not in self._kept and id(app) not in self._failed:
+            name = name_of(app)
             while len(self._kept) >= KEPT:
                 self._kept.pop(next(iter(self._kept)))[1].stop()
-            self._kept[id(app)] = app, Server(name_of(app))
+            try:
+                self._kept[id(app)] = app, Server(name)
+            except NotReady as error:
+                self._failed[id(app)] = app, str(error)
+        if id(app) in self._failed:
+            pytest.fail(self._failed[id(app)][1], pytrace=False)
         return self._kept[id(app)][1].port
 
-    def stop(self) -> None:
+    def stop(self, app: Any) -> None:
+        if id(app) in self._kept:
+            self._kept.pop(id(app))[1].stop()
+
+    def stop_all(self) -> None:
         for _, server in self._kept.values():
-            server.stop()
-        self._kept.clear()
+            server.process.terminate()
+        while self._kept:
+            self._kept.popitem()[1][1].stop()
 
 
 servers = Servers()
@@ -108,12 +79,16 @@ class Transport(httpx.HTTPTransport):
         self.app = app
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.url = request.url.copy_with(scheme="http", host="127.0.0.1", port=servers.port(self.app))
-        return super().handle_request(request)
+        # The request itself keeps its URL: redirects are judged by it.
+        url = request.url.copy_with(scheme="http", host="127.0.0.1", port=servers.port(self.app))
+        asked = httpx.Request(
+            request.method, url, headers=request.headers, stream=request.stream, extensions=request.extensions
+        )
+        return super().handle_request(asked)
 
 
 class SocketClient(httpx.Client):
-    """TestClient's interface, as far as it is about requests."""
+    """TestClient's interface, as far as it is about requests and WebSockets."""
 
     __test__ = False
 
@@ -122,9 +97,13 @@ class SocketClient(httpx.Client):
         app: Any,
         base_url: str = "http://testserver",
         raise_server_exceptions: bool = True,
+        root_path: str = "",
+        backend: str = "asyncio",
+        backend_options: dict[str, Any] | None = None,
+        cookies: Any = None,
         headers: dict[str, str] | None = None,
         follow_redirects: bool = True,
-        **options: Any,
+        client: tuple[str, int] = ("testclient", 50000),
     ) -> None:
         self.app = app
         super().__init__(
@@ -132,11 +111,18 @@ class SocketClient(httpx.Client):
             headers={"user-agent": "testclient", **(headers or {})},
             transport=Transport(app),
             follow_redirects=follow_redirects,
-            cookies=options.get("cookies"),
+            cookies=cookies,
+            timeout=WAITS,
         )
 
+    def websocket_connect(self, url: str, subprotocols: list[str] | None = None, **options: Any) -> Session:
+        request = self.build_request("GET", httpx.URL("ws://testserver").join(url), **options)
+        return Session(servers.port(self.app), request, subprotocols)
+
     def __enter__(self) -> SocketClient:
-        # The server has begun its lifespan; a client may be opened again, as TestClient may.
+        """Lifespan begins, and ends where the block does: a client may be opened again, as TestClient may."""
+        servers.stop(self.app)
+        servers.port(self.app)
         return self
 
     def __exit__(
@@ -145,11 +131,26 @@ class SocketClient(httpx.Client):
         exc: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None:
-        """The server lives on."""
+        servers.stop(self.app)
 
 
 testclient.TestClient = SocketClient  # type: ignore[misc, assignment]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, Any, Any]:
+    servers.asked = False
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, Any, Any]:
+    try:
+        return (yield)
+    finally:
+        if not servers.asked:  # whatever came of it
+            pytest.skip(ASKS_NOBODY)
+
+
 def pytest_sessionfinish() -> None:
-    servers.stop()
+    servers.stop_all()
