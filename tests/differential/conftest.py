@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import pytest
 
 from client import Client
+from pair import Pair
 from servers import Server, daemon, peer_python, start_daemon, start_peer
-
-
-@dataclass
-class Pair:
-    """Both sides of the comparison, with one application each."""
-
-    peer: Client
-    subject: Client
 
 
 @pytest.fixture(scope="session")

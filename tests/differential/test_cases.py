@@ -16,7 +16,7 @@ import cases_wrapped
 from cases import Case
 from client import Broken
 from compare import explain, same
-from conftest import Pair
+from pair import Pair
 
 MODULES = (cases_params, cases_bodies, cases_answers, cases_forms, cases_depends, cases_routes, cases_wrapped)
 CASES: list[Case] = [case for module in MODULES for case in module.GROUP.cases]

@@ -10,7 +10,7 @@ import pytest
 
 from client import Broken, Client, Request
 from compare import explain, same
-from conftest import Pair
+from pair import Pair
 from randoms import SEED
 from test_cases import CASES
 

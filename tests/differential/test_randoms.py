@@ -9,7 +9,7 @@ import pytest
 from cases import post
 from client import Broken, Request
 from compare import explain, same
-from conftest import Pair
+from pair import Pair
 from randoms import EACH, MAKERS, PLACES, batch, documents
 
 BATCHES = [(place, kind) for place in PLACES for kind in MAKERS]
