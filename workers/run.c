@@ -537,7 +537,17 @@ bool fr_run_needs_task(struct fr_run *run)
 
 uint32_t fr_run_route(const struct fr_run *run)
 {
-	return run->looked_up && run->route ? run->found.route : FR_NONE32;
+	const struct fr_input *in = run->in;
+	struct fr_match asked;
+
+	if (run->looked_up)
+		return run->route ? run->found.route : FR_NONE32;
+	/* Middleware has not run yet: what it makes of the path is its own affair. */
+	if (fr_route_find(run->program->image, in->method, in->method_name, in->path.p,
+	                  in->path.len, NULL, NULL, &asked) < 0 ||
+	    asked.kind != FR_MATCH_FULL || asked.undecided)
+		return FR_NONE32;
+	return asked.route;
 }
 
 enum fr_run_state fr_run_start(struct fr_run *run)

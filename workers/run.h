@@ -131,7 +131,11 @@ enum fr_run_state {
  */
 bool fr_run_needs_task(struct fr_run *run);
 
-/* The number of the route that answers, once fr_run_needs_task() was asked; FR_NONE32: none. */
+/*
+ * The number of the route that answers, once fr_run_needs_task() was asked;
+ * in an application with middleware the one that the client asks for.
+ * FR_NONE32: none, or an ASGI application below a path may be it.
+ */
 uint32_t fr_run_route(const struct fr_run *run);
 
 /* Runs as far as possible without a Task. */

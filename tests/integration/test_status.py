@@ -272,6 +272,21 @@ def test_placements_are_shared(daemon: Callable[..., Any]) -> None:
     assert all(p["why"] for p in seen["placements"] if p["state"] == "threads")
 
 
+def test_routes_behind_middleware_are_counted(daemon: Callable[..., Any]) -> None:
+    source = SOURCE + """
+from starlette.middleware.cors import CORSMiddleware
+
+app.add_middleware(CORSMiddleware, allow_origins=["*"])
+"""
+    status = Status(daemon, source)
+    for path in ("/items/1", "/items/2", "/items/101", "/nowhere"):
+        status.daemon.get(path)
+    seen = status()
+    assert status.route("/items/{item}")["requests"] == 3
+    assert status.route("/items/{item}")["status"] == {"1xx": 0, "2xx": 2, "3xx": 0, "4xx": 1, "5xx": 0, "none": 0}
+    assert [r["requests"] for r in seen["routes"] if r["path"] is None] == [1]
+
+
 def test_a_dead_workers_requests_are_named_and_its_counters_kept(daemon: Callable[..., Any]) -> None:
     status = Status(daemon, workers=1, errors=True)
     for _ in range(7):
