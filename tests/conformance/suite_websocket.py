@@ -32,7 +32,7 @@ class Session:
         except InvalidStatus as error:
             answer = error.response
             headers = [(name.encode(), value.encode()) for name, value in answer.headers.raw_items()]
-            raise WebSocketDenialResponse(answer.status_code, headers=headers, content=bytes(answer.body or b"")) from None
+            raise WebSocketDenialResponse(answer.status_code, headers=headers, content=bytes(answer.body or b"")) from None  # type: ignore[call-arg]
         self._stack.callback(self.close)
         response = self._connection.response
         assert response
