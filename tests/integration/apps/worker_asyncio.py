@@ -136,7 +136,7 @@ async def group():
     done = []
 
     async def work(n):
-        await anyio.sleep(0.01 * n)
+        await anyio.sleep(0.1 * n)
         done.append(n)
 
     async with anyio.create_task_group() as tasks:
