@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import FASTRAPID, HELLO, descriptors, free_port
+from harness import FASTRAPID, HELLO, descriptors, free_port, is_free
 
 Start = Callable[..., Any]
 FORKS = (
@@ -105,17 +105,6 @@ def configure(server: Any, **keys: Any) -> None:
     server.conf_file.write_text(json.dumps({**settings, **keys}))
 
 
-def free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-            probe.listen()
-        except OSError:
-            return False
-    return True
-
-
 def settled(server: Any, workers: int = 1) -> None:
     wait(lambda: len(server.workers()) == workers, f"workers: {server.workers()}\n{server.log}", 30)
     server.before = {pid: descriptors(pid) for pid in [server.pid, *server.workers()]}
@@ -146,7 +135,7 @@ def test_a_forked_child_has_neither_port_nor_connections(daemon: Start, tmp_path
     try:
         assert server.stop() == 0
         assert runs(child), "a session of its own is left alone"
-        assert free(port)
+        assert is_free(port)
     finally:
         os.kill(child, signal.SIGKILL)
         wait(lambda: not runs(child), "it is gone")
@@ -159,7 +148,7 @@ def test_a_port_is_free_after_the_master_was_killed(daemon: Start) -> None:
     os.kill(server.pid, signal.SIGKILL)
     server.wait_exit()
     try:
-        wait(lambda: free(server.port), "the port is free", 5)
+        wait(lambda: is_free(server.port), "the port is free", 5)
         assert runs(child)
         wait(lambda: not runs(group), "what is in the worker's group ends with it", 5)
     finally:

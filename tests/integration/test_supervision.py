@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import HELLO, descriptors
+from harness import HELLO, descriptors, is_free
 from load import Load
 
 Start = Callable[..., Any]
@@ -25,17 +25,6 @@ def wait(condition: Callable[[], bool], what: str, timeout: float = 15) -> None:
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.01)
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-            probe.listen()
-        except OSError:
-            return False
-        return True
 
 
 def forget(server: Any) -> None:
