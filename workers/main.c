@@ -436,10 +436,12 @@ static void net_limits(const struct fr_config *c, struct fr_net_limits *ret)
 	ret->ws_message = c->limits.ws_message;
 	ret->ws_ping = c->timeouts.ws_ping;
 	ret->ws_close = c->timeouts.ws_close;
+	ret->ws_hold = c->timeouts.ws_hold;
 	ret->header_timeout = c->timeouts.header;
 	ret->body_timeout = c->timeouts.body;
 	ret->idle_timeout = c->timeouts.idle;
 	ret->write_timeout = c->timeouts.write;
+	ret->linger_timeout = c->timeouts.linger;
 	ret->shared = c->workers > 1;
 	ret->accepts = ret->shared ? 1 : ret->accepts;
 }

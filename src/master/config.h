@@ -50,8 +50,10 @@ struct fr_config {
 		double body; /* the whole body */
 		double idle; /* between requests */
 		double write; /* without progress of a write */
+		double linger; /* reading on after the last answer */
 		double ws_ping; /* between questions whether a WebSocket's client is there */
 		double ws_close; /* for it to answer a close frame */
+		double ws_hold; /* a close frame for the reply to a message before it */
 		double drain; /* requests in flight when the server ends */
 	} timeouts;
 	struct {

@@ -83,11 +83,17 @@ const struct fr_conf_key fr_conf_keys[] = {
 	  "How long a connection is kept open between requests." },
 	{ "timeouts.write", FR_CONF_TIME, AT(timeouts.write), "30s", 0.01, 86400, NULL,
 	  "How long a client may go without taking any of its answer." },
+	{ "timeouts.linger", FR_CONF_TIME, AT(timeouts.linger), "2s", 0.01, 86400, NULL,
+	  "How long a refused request is read on and thrown away, so that its client can read the "
+	  "answer; then the connection is closed." },
 	{ "timeouts.ws_ping", FR_CONF_TIME, AT(timeouts.ws_ping), "20s", 0.01, 86400, NULL,
 	  "How often a WebSocket's client is asked by a ping whether it is there; one that has sent "
 	  "nothing since the last one is gone." },
 	{ "timeouts.ws_close", FR_CONF_TIME, AT(timeouts.ws_close), "5s", 0.01, 86400, NULL,
 	  "How long a WebSocket's client may take to answer a close frame." },
+	{ "timeouts.ws_hold", FR_CONF_TIME, AT(timeouts.ws_hold), "1s", 0.01, 86400, NULL,
+	  "How long the answer to a client's close frame, or the 1012 of a server that ends, waits "
+	  "for the reply to a message that the handler has taken." },
 	{ "timeouts.drain", FR_CONF_TIME, AT(timeouts.drain), "30s", 0, 86400, NULL,
 	  "How long requests in flight may go on when the server ends, or when a reload has "
 	  "replaced their worker." },

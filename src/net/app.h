@@ -184,7 +184,7 @@ int fr_exchange_ws_close(struct fr_exchange *x, unsigned code, struct fr_bytes r
 /*
  * In on_ws_end, and as often as something was done after it: messages that
  * came before the end are still being answered, so our close frame, which
- * nothing may follow, waits; for FR_WS_HOLD at most from the last call on.
+ * nothing may follow, waits; for limits.ws_hold at most from the last call on.
  * Without an end that can be held (a broken frame) this does nothing.
  */
 void fr_exchange_ws_hold(struct fr_exchange *x);

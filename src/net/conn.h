@@ -29,7 +29,6 @@
 #define FR_SMALL_REST 65536u /* an unread body that long is read to keep the connection */
 #define FR_FIRST_BODY 65536u /* first allocation for a body; it doubles from there */
 #define FR_MAX_LISTENERS 64u
-#define FR_WS_HOLD 1. /* seconds that an application may hold back a close frame */
 
 struct fr_link {
 	struct fr_link *prev, *next;

@@ -67,6 +67,7 @@ void fr_net_limits_init(struct fr_net_limits *ret)
 		.ws_message = 16u << 20,
 		.ws_ping = 20,
 		.ws_close = 5,
+		.ws_hold = 1,
 	};
 }
 

@@ -39,6 +39,7 @@ struct fr_net_limits {
 	uint64_t ws_message; /* bytes of a WebSocket's message: 1009 */
 	double ws_ping; /* how often a WebSocket's client is asked whether it is there */
 	double ws_close; /* for it to answer a close frame */
+	double ws_hold; /* that an application may hold back a close frame, from each call on */
 	double linger_timeout; /* reading on after the last answer, so that it can be read */
 	bool shared; /* other processes accept from the same sockets: what this one can't take is theirs */
 };

@@ -88,7 +88,7 @@ void fr_timers_init(struct fr_server *s)
 	s->timeouts[FR_TIMER_CHECK] = 1.;
 	s->timeouts[FR_TIMER_PING] = s->limits.ws_ping;
 	s->timeouts[FR_TIMER_WS_CLOSE] = s->limits.ws_close;
-	s->timeouts[FR_TIMER_WS_HOLD] = FR_WS_HOLD;
+	s->timeouts[FR_TIMER_WS_HOLD] = s->limits.ws_hold;
 	s->timeouts[FR_TIMER_WRITE] = s->limits.write_timeout;
 	ev_timer_init(&s->sweep, on_sweep, 0., 1.);
 	ev_set_priority(&s->sweep, -1); /* what has arrived is read first */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import time
 
 import pytest
 
@@ -56,3 +57,22 @@ def test_limits_hold(daemon, wrapped: bool) -> None:
         for chunked in (False, True):
             found = [post(path, size, chunked) for size in (limit, limit + 1)]
             assert found == [200, 413], (path, chunked)
+
+
+def test_how_long_a_refused_client_may_send_on_is_a_setting(daemon) -> None:
+    for seconds, lasts in ((60, True), (0.1, False)):
+        server = daemon(SOURCE, {"limits": {"body": "1K"}, "timeouts": {"linger": seconds}})
+        with server.connect() as client:
+            client.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+            while client.recv(65536):
+                pass  # the answer, and no more than that
+            deadline = time.monotonic() + 3  # more than the default
+            reset = False
+            while time.monotonic() < deadline and not reset:
+                try:
+                    client.sendall(b"x")
+                except (ConnectionResetError, BrokenPipeError):
+                    reset = True
+                time.sleep(0.05)
+            assert reset == (not lasts), seconds
+        server.stop()

@@ -296,5 +296,5 @@ def test_reload_closes_the_old_ones(daemon: Start) -> None:
 
 def test_the_reference_names_the_settings() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs/configuration.md").read_text()
-    for key in ("limits.ws_message", "timeouts.ws_ping", "timeouts.ws_close"):
+    for key in ("limits.ws_message", "timeouts.ws_ping", "timeouts.ws_close", "timeouts.ws_hold"):
         assert re.search(rf"`{re.escape(key)}`", text), key

@@ -93,6 +93,19 @@ def test_but_not_more(daemon: Start) -> None:
     wait_seen(server, ["took", "one"], ["left", 1006, ""])  # it could not send
 
 
+def test_the_time_is_a_setting(daemon: Start) -> None:
+    server = daemon(APP, {"timeouts": {"ws_hold": "60s"}})
+    with raw(server, f"/work?gate={server.folder}/gate") as ws:
+        say(ws, "one")
+        ws.socket.settimeout(1.5)  # more than the default
+        with pytest.raises(TimeoutError):
+            ws.recv()
+        (server.folder / "gate").touch()
+        ws.socket.settimeout(15)
+        assert ws.recv() == (1, b"ONE")
+        assert ws.code() == 4000
+
+
 def test_a_handler_that_ends_meanwhile(daemon: Start) -> None:
     server = daemon(APP, errors=True)
     took = []
