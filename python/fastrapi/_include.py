@@ -145,14 +145,29 @@ def _moved(route: BaseRoute, context: IncludeContext) -> BaseRoute | None:
     return None
 
 
+def _placed(route: BaseRoute, context: IncludeContext) -> Any:
+    """The same, with what is to be known of it later; None for a route that can't be included."""
+    from ._outline import outline
+    from .routing import APIWebSocketRoute
+
+    moved: Any = _moved(route, context)
+    if moved is not None:
+        moved.max_body_size = context.max_body_size
+    if isinstance(route, APIWebSocketRoute):
+        moved._context = context
+        moved._read = outline(route)
+    return moved
+
+
 def _again(route: BaseRoute, effective: Any) -> Any:
     """What a route is where it stands, made anew if the route was changed in place."""
+    from ._outline import is_unchanged, outline
     from .routing import APIWebSocketRoute, EffectiveRoute
 
     if isinstance(effective, EffectiveRoute):
         return effective.again()
-    if isinstance(route, APIWebSocketRoute):
-        return _moved(route, effective._context)
+    if isinstance(route, APIWebSocketRoute) and not is_unchanged(effective._read, outline(route)):
+        return _placed(route, effective._context)
     return effective
 
 
@@ -207,11 +222,9 @@ class IncludedRouter(BaseRoute):
             elif isinstance(route, APIRoute):
                 yield route, EffectiveRoute(route, self.include_context)
             else:
-                moved = _moved(route, self.include_context)
-                if moved is not None:
-                    moved.max_body_size = self.include_context.max_body_size  # type: ignore[attr-defined]
-                    moved._context = self.include_context  # type: ignore[attr-defined]
-                    yield route, moved
+                placed = _placed(route, self.include_context)
+                if placed is not None:
+                    yield route, placed
 
     @property
     def has_own_way(self) -> bool:

@@ -6,6 +6,7 @@ dependency.  A worker has compiled the routes before that.
 """
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from ._compile.dependant import Dependant
@@ -15,17 +16,23 @@ _PARTS = [field.name for field in dataclasses.fields(Dependant)]
 
 def outline(route: Any) -> list[object]:
     """What a route is made of, part by part."""
-    parts = [value for name, value in vars(route).items() if name != "_app"]
+    parts = _flat(value for name, value in vars(route).items() if name != "_app")
     todo = [route.dependant]
     while todo:
         dependant = todo.pop()
         parts.append(dependant)
-        for name in _PARTS:
-            value = getattr(dependant, name)
-            parts.append(value)
-            if isinstance(value, list):
-                parts.extend(value)
+        parts += _flat(getattr(dependant, name) for name in _PARTS)
         todo.extend(dependant.dependencies)
+    return parts
+
+
+def _flat(values: Iterable[object]) -> list[object]:
+    """Each value, and what is in the lists among them."""
+    parts: list[object] = []
+    for value in values:
+        parts.append(value)
+        if isinstance(value, list):
+            parts.extend(value)
     return parts
 
 

@@ -14,7 +14,7 @@ from starlette.routing import Match, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
-from fastrapi import APIRouter, Depends, FastrAPI, Request, WebSocket, WebSocketException
+from fastrapi import APIRouter, Depends, FastrAPI, HTTPException, Request, WebSocket, WebSocketException
 from fastrapi._compile import compile_app
 from fastrapi.dependencies.utils import (
     _get_body_field,
@@ -171,14 +171,41 @@ def test_what_is_included_when_the_application_starts_may_be_injected_into() -> 
     app = FastrAPI(lifespan=lifespan)
     app.include_router(outer)
     assert TestClient(app).get("/inner/x").json() == 1
-    with TestClient(app) as client:
-        assert client.get("/inner/x").json() == 2
-        with client.websocket_connect("/inner/ws") as session:
-            assert session.receive_text() == "injected"
+    for _ in range(3):  # as each test of an application may start it
+        with TestClient(app) as client:
+            assert client.get("/inner/x").json() == 2
+            with client.websocket_connect("/inner/ws") as session:
+                assert session.receive_text() == "injected"
 
 
-def test_a_websocket_changed_in_place_when_the_application_starts() -> None:
+def test_what_was_injected_before_a_start_stays() -> None:
     router = APIRouter()
+    router.add_api_route("/x", lambda: 1)
+
+    @router.websocket("/ws")
+    async def declared(websocket: WebSocket) -> None:
+        """Ends before the handshake."""
+
+    async def injected(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.send_text("injected")
+
+    app = FastrAPI()
+    app.include_router(router)
+    (included,) = (route for route in app.routes if isinstance(route, _IncludedRouter))
+    http, websocket = included.effective_candidates()
+    http.dependant.call = lambda: 2
+    websocket.dependant.call = injected
+    for _ in range(3):
+        with TestClient(app) as client:
+            assert client.get("/x").json() == 2
+            with client.websocket_connect("/ws") as session:
+                assert session.receive_text() == "injected"
+
+
+def test_an_included_route_is_changed_in_place_when_the_application_starts() -> None:
+    router = APIRouter()
+    router.add_api_route("/x", lambda: 1)
 
     @router.websocket("/ws")
     async def declared(websocket: WebSocket) -> None:
@@ -186,20 +213,25 @@ def test_a_websocket_changed_in_place_when_the_application_starts() -> None:
         await websocket.close()
 
     def refuse() -> None:
+        raise HTTPException(418)
+
+    def refuse_websocket() -> None:
         raise WebSocketException(4000)
 
     @asynccontextmanager
     async def lifespan(app: FastrAPI) -> AsyncIterator[None]:
-        (route,) = router.routes
-        assert isinstance(route, APIWebSocketRoute)
-        route.dependencies.append(Depends(refuse))
+        http, websocket = router.routes
+        assert isinstance(http, APIRoute) and isinstance(websocket, APIWebSocketRoute)
+        http.dependencies.append(Depends(refuse))
+        websocket.dependencies.append(Depends(refuse_websocket))
         yield
 
     app = FastrAPI(lifespan=lifespan)
     app.include_router(router)
-    TestClient(app).get("/x")  # compiles it
-    with TestClient(app) as client, pytest.raises(WebSocketDisconnect) as refused:
-        with client.websocket_connect("/ws"):
+    assert TestClient(app).get("/x").json() == 1
+    with TestClient(app) as client:
+        assert client.get("/x").status_code == 418
+        with pytest.raises(WebSocketDisconnect) as refused, client.websocket_connect("/ws"):
             """Not reached."""
     assert refused.value.code == 4000
 
