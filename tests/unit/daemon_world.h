@@ -47,8 +47,11 @@ pid_t worker_pid(pid_t master);
 /* Waits for it; minus the signal that ended it. */
 int exit_code(pid_t pid);
 
-/* Nothing that the daemon started may be left. */
+/* Nothing that the daemon started may be left, two seconds after it. */
 void nobody_left(void);
+
+/* It ends by itself, with that code and these words in the log, and leaves nothing. */
+void exits(pid_t pid, int code, const char *words);
 
 /* Ends it by SIGTERM; it must end well. */
 void ends(pid_t pid);

@@ -68,7 +68,7 @@ static int fake_loader(const struct fr_loader_args *args)
 	}
 	if (!strcmp(how, "hup")) {
 		kill(getppid(), SIGHUP);
-		kill(getppid(), SIGUSR1 == (int)n ? SIGHUP : SIGCHLD);
+		kill(getppid(), SIGCHLD);
 	}
 	put_part(args->manifest_fd, manifest_full, how, n);
 	return 0;

@@ -64,12 +64,8 @@ static void test_second_signal_kills(void **state)
 
 static void loader_fails(const char *app, const char *words, const char *more)
 {
-	pid_t pid = daemon_of(app, "1");
-
-	assert_int_equal(exit_code(pid), 1);
-	has(words);
+	exits(daemon_of(app, "1"), 1, words);
 	has(more);
-	nobody_left();
 }
 
 static void test_loader_failures(void **state)
@@ -84,18 +80,13 @@ static void test_loader_failures(void **state)
 
 static void test_loader_limits(void **state)
 {
-	pid_t pid = daemon_conf("{\"app\": \"fake:big\", \"listen\": [\"unix:sock\"],"
-	                        "\"limits\": {\"manifest\": \"1M\"}}");
-
 	(void)state;
-	assert_int_equal(exit_code(pid), 1);
-	has("larger than limits.manifest (1048576 bytes)");
-	nobody_left();
-	pid = daemon_conf("{\"app\": \"fake:slow\", \"listen\": [\"unix:sock\"], \"timeouts\": "
-	                  "{\"start\": 0.3}}");
-	assert_int_equal(exit_code(pid), 1);
-	has("not loaded within timeouts.start (0.3 s)");
-	nobody_left();
+	exits(daemon_conf("{\"app\": \"fake:big\", \"listen\": [\"unix:sock\"],"
+	                  "\"limits\": {\"manifest\": \"1M\"}}"),
+	      1, "larger than limits.manifest (1048576 bytes)");
+	exits(daemon_conf("{\"app\": \"fake:slow\", \"listen\": [\"unix:sock\"],"
+	                  "\"timeouts\": {\"start\": 0.3}}"),
+	      1, "not loaded within timeouts.start (0.3 s)");
 }
 
 static void test_loader_is_stopped(void **state)
@@ -199,11 +190,7 @@ static void test_address_in_use(void **state)
 
 static void prints(const char *const args[], int code, const char *words)
 {
-	pid_t pid = daemon_with(args);
-
-	assert_int_equal(exit_code(pid), code);
-	has(words);
-	nobody_left();
+	exits(daemon_with(args), code, words);
 }
 
 static void test_command_line(void **state)
