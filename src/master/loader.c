@@ -172,26 +172,42 @@ static int read_manifest(struct fr_loader *l, struct fr_diag *diag)
 	return 0;
 }
 
-/* Keeps the end of what is said: that is where a traceback says what happened. */
-static void read_said(struct fr_loader *l)
+/*
+ * Keeps the end of what is said: that is where a traceback says what happened.
+ * Reads most bytes at most, for more may be said as fast as it is read.
+ */
+static void read_said(struct fr_loader *l, size_t most)
 {
-	while (l->said_io.fd >= 0) {
-		struct fr_loaded *r = &l->ret;
+	struct fr_loaded *r = &l->ret;
+
+	while (l->said_io.fd >= 0 && most) {
+		size_t room;
 		ssize_t n;
 
 		if (r->said_len == 2 * FR_LOADER_SAID_MAX) {
 			memmove(r->said, r->said + FR_LOADER_SAID_MAX, FR_LOADER_SAID_MAX);
 			r->said_len = FR_LOADER_SAID_MAX;
 		}
-		n = read(l->said_io.fd, r->said + r->said_len,
-		         2 * FR_LOADER_SAID_MAX - r->said_len);
-		if (n > 0)
+		room = 2 * FR_LOADER_SAID_MAX - r->said_len;
+		n = read(l->said_io.fd, r->said + r->said_len, room < most ? room : most);
+		if (n > 0) {
 			r->said_len += (size_t)n;
-		else if (n == 0)
+			most -= (size_t)n;
+		} else if (n == 0) {
 			close_pipe(l, &l->said_io);
-		else if (errno != EINTR)
+		} else if (errno != EINTR) {
 			break;
+		}
 	}
+}
+
+/* All that was said before now: no more than the pipe can hold. */
+static void read_rest(struct fr_loader *l)
+{
+	int size = l->said_io.fd < 0 ? 0 : fcntl(l->said_io.fd, F_GETPIPE_SZ);
+
+	if (size > 0)
+		read_said(l, (size_t)size);
 }
 
 static void on_manifest(struct ev_loop *loop, ev_io *io, int revents)
@@ -209,7 +225,7 @@ static void on_said(struct ev_loop *loop, ev_io *io, int revents)
 {
 	(void)loop;
 	(void)revents;
-	read_said(io->data);
+	read_said(io->data, FR_LOADER_SAID_MAX);
 }
 
 static void on_limit(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -293,7 +309,7 @@ bool fr_loader_ended(struct fr_loader *l, pid_t pid)
 	/* What it wrote before it exited is in the pipes; its children may still hold them open. */
 	if (!l->killed)
 		err = read_manifest(l, &l->diag);
-	read_said(l);
+	read_rest(l);
 	/* Not reaped yet, so the group's number is still its own: whatever it left running goes. */
 	kill(-pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SAID FR_LOADER_SAID_MAX
@@ -111,6 +113,10 @@ static int fake_loader(const struct fr_loader_args *args)
 	} else if (!strcmp(how, "manifest")) {
 		put_many(out, n);
 	} else if (!strcmp(how, "says")) {
+		put_many(2, n);
+		put(out, "{}", 2);
+	} else if (!strcmp(how, "floods")) {
+		fcntl(2, F_SETPIPE_SZ, (int)n);
 		put_many(2, n);
 		put(out, "{}", 2);
 	} else if (!strcmp(how, "exits")) {
@@ -301,6 +307,34 @@ static void test_what_is_said(void **state)
 				fail_msg("byte %zu of %zu is wrong", k, sizes[i]);
 		end();
 	}
+}
+
+/* As much as a pipe can hold is not read in one turn; at the end nothing of it is lost. */
+static void test_much_is_said_at_once(void **state)
+{
+	const int size = 1 << 20;
+	struct fr_diag diag;
+	int there = 0, left = 0;
+
+	(void)state;
+	start("fake:floods1048576");
+	assert_int_equal(
+		fr_loader_start(&loader, w.loop, &w.config, 7, loader_world_on_done, &w, &diag), 0);
+	for (int i = 0; i < 2000 && there < size; i++) {
+		nanosleep(&(struct timespec){ 0, 5000000 }, NULL);
+		assert_int_equal(ioctl(loader.said_io.fd, FIONREAD, &there), 0);
+	}
+	assert_int_equal(there, size);
+	ev_invoke(w.loop, &loader.said_io, EV_READ);
+	assert_int_equal(ioctl(loader.said_io.fd, FIONREAD, &left), 0);
+	assert_true(left < size && left >= size / 2);
+	loader_world_run(&w);
+	gives("{}");
+	assert_int_equal(loader.ret.said_len, SAID);
+	for (size_t k = 0; k < SAID; k++)
+		if (loader.ret.said[k] != at_place((size_t)size - SAID + k))
+			fail_msg("byte %zu is wrong", k);
+	end();
 }
 
 static void test_it_fails(void **state)
@@ -501,6 +535,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_surroundings),
 		cmocka_unit_test(test_the_manifests_limit),
 		cmocka_unit_test(test_what_is_said),
+		cmocka_unit_test(test_much_is_said_at_once),
 		cmocka_unit_test(test_it_fails),
 		cmocka_unit_test(test_it_hangs),
 		cmocka_unit_test(test_it_hangs_in_silence),
