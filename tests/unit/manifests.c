@@ -220,3 +220,22 @@ char *manifest_aside(const struct manifest_route *routes, size_t n, bool redirec
 	fclose(out);
 	return text;
 }
+
+char *manifest_of_steps(size_t n)
+{
+	const struct manifest_route routes[] = { { "/a", { "GET" } }, { "/b", { "GET" } } };
+	char *plain = manifest_of(routes, 2, true), *text = NULL;
+	char *marks = strstr(plain, "\"marks\": 0"), *steps = strstr(plain, "\"steps\": [");
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	marks[strlen("\"marks\": ")] = '1';
+	steps += strlen("\"steps\": [");
+	fprintf(out, "%.*s", (int)(steps - plain), plain);
+	for (size_t i = 2; i < n; i++)
+		fputs("{\"op\": \"mark\", \"mark\": 0}, ", out);
+	fputs(steps, out);
+	fclose(out);
+	free(plain);
+	return text;
+}

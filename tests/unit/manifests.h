@@ -25,6 +25,9 @@ char *manifest_of(const struct manifest_route *routes, size_t n, bool redirect_s
 char *manifest_aside(const struct manifest_route *routes, size_t n, bool redirect_slashes,
                      const bool *aside);
 
+/* GET /a, whose plan has so many steps (two or more), and GET /b, whose plan has two. */
+char *manifest_of_steps(size_t n);
+
 /* Whether a template goes on the side list: a parameter inside a segment, or a path before the end. */
 bool manifest_is_side(const char *path);
 

@@ -259,6 +259,23 @@ static void test_limits(void **state)
 	free(text);
 }
 
+static void test_the_longest_plan(void **state)
+{
+	char *most = manifest_of_steps(FR_MAX_STEPS), *more = manifest_of_steps(FR_MAX_STEPS + 1);
+	struct fr_diag diag = { 0 };
+	struct fr_manifest *m;
+
+	(void)state;
+	m = read_good(most);
+	assert_int_equal(m->routes[0].nsteps, FR_MAX_STEPS);
+	fr_manifest_free(m);
+	assert_int_equal(fr_manifest_read(more, strlen(more), NO_LIMIT, &m, &diag), FR_ELIMIT);
+	assert_string_equal(diag.where, "routes[0].steps");
+	assert_non_null(strstr(diag.message, "32768 steps; at most 32767 are possible"));
+	free(most);
+	free(more);
+}
+
 /* Cut anywhere, the text is an error, never a crash or a leak. */
 static void test_prefixes(void **state)
 {
@@ -285,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_escaped_backslash_is_no_nul),
 		cmocka_unit_test(test_absent_keys_of_a_step),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_the_longest_plan),
 		cmocka_unit_test(test_prefixes),
 	};
 

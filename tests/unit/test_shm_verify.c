@@ -122,6 +122,25 @@ static void test_plan(void **state)
 	assert_found("routes[4].steps[1].object2", steps[17].object2 = FR_NONE32);
 }
 
+/* A run counts its steps in 16 bits, and jumps among them. */
+static void test_the_longest_plan(void **state)
+{
+	char *text = manifest_of_steps(FR_MAX_STEPS);
+	struct fr_image_buf buf = build(text);
+	struct fr_image *img = buf.image;
+	struct fr_route *routes = (struct fr_route *)((char *)img + img->routes.off);
+	struct fr_diag diag;
+
+	(void)state;
+	assert_int_equal(routes[0].steps.count, FR_MAX_STEPS);
+	routes[0].steps.count++; /* the first of the next route's */
+	assert_int_equal(fr_image_verify(img, buf.size, &diag), FR_ECORRUPT);
+	assert_string_equal(diag.where, "routes[0].steps");
+	assert_string_equal(diag.message, "32768 is not from 0 to 32767");
+	fr_image_buf_fini(&buf);
+	free(text);
+}
+
 static struct fr_bucket *bucket(struct fr_image *img, struct fr_vec table, uint32_t skip)
 {
 	struct fr_bucket *b = (struct fr_bucket *)((char *)img + table.off);
@@ -307,7 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_header),    cmocka_unit_test(test_plan),
 		cmocka_unit_test(test_tables),    cmocka_unit_test(test_random_damage),
-		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_truncated), cmocka_unit_test(test_the_longest_plan),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
