@@ -15,7 +15,8 @@ struct fr_watched {
 	ev_io io; /* io.data is the struct fr_watches */
 	PyObject *key; /* selectors.SelectorKey; NULL: not registered */
 	int events;
-	int fired;
+	int fired; /* of them, since the last take */
+	bool listed; /* in the list of those that fired, though it may have been unregistered since */
 	bool fresh;
 };
 
@@ -27,8 +28,9 @@ static void on_io(struct ev_loop *loop, ev_io *io, int revents)
 	(void)loop;
 	if (revents & EV_ERROR)
 		revents = EV_READ | EV_WRITE;
-	if (!one->fired)
+	if (!one->listed)
 		w->fired[w->nfired++] = io->fd;
+	one->listed = true;
 	one->fired |= revents & one->events;
 }
 
@@ -272,11 +274,12 @@ PyObject *fr_watches_take(struct fr_watches *w)
 	PyObject *list = PyList_New(0);
 
 	for (size_t i = 0; i < w->nfired; i++) {
-		struct fr_watched *one = find(w, w->fired[i]);
+		struct fr_watched *one = w->list[w->fired[i]];
 		PyObject *pair;
 		int rc;
 
-		if (!one || !one->fired)
+		one->listed = false;
+		if (!one->key || !one->fired)
 			continue;
 		pair = list ? Py_BuildValue("(Oi)", one->key, one->fired) : NULL;
 		one->fired = 0;

@@ -492,6 +492,32 @@ static void test_references_without_the_gil(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* What fires, is registered anew and fires again before select() returns needs no more room for that. */
+static void test_fired_twice_in_one_select(void **state)
+{
+	PyObject *fds;
+	ev_timer timer;
+
+	(void)state;
+	py("b.send(b'x')\n"
+	   "fds = [os.dup(a.fileno()) for _ in range(240)]\n"
+	   "for fd in fds:\n"
+	   "    selector.register(fd, EVENT_READ, fd)\n");
+	fds = python_get("fds");
+	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(fds); i++)
+		ev_feed_fd_event(ev, (int)PyLong_AsLong(PyList_GET_ITEM(fds, i)), EV_READ);
+	ev_init(&timer, on_timer);
+	ev_set_priority(&timer, -1); /* after them */
+	code = "for fd in fds:\n"
+	       "    selector.unregister(fd)\n"
+	       "    selector.register(fd, EVENT_READ, fd)\n";
+	ev_feed_event(ev, &timer, EV_TIMER);
+	py("got = [key.data for key, _ in selector.select(0)]\n"
+	   "assert got and len(got) == len(set(got)), got\n"
+	   "for fd in fds:\n"
+	   "    os.close(fd)\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -513,6 +539,7 @@ int main(void)
 		TEST(test_a_strange_loop),
 		TEST(test_it_is_told_to_leave),
 		TEST(test_unregistered_while_it_fires),
+		TEST(test_fired_twice_in_one_select),
 		TEST(test_references_without_the_gil),
 	};
 
