@@ -11,8 +11,8 @@
 #include "master/config_load.h"
 
 #define MAX_LOGGED 12000 /* bytes of a child's words that fit a log entry */
-#define FLIGHTS                                                                                    \
-	2 /* on the board, for each connection: its request, and one that goes on without it */
+/* Of each connection that the board names: its request, and one that goes on without it. */
+#define FLIGHTS 2
 
 struct fr_generation *fr_generation_new(struct ev_loop *loop, const struct fr_entries *entries,
                                         unsigned number, struct fr_config *config,
