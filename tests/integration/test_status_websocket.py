@@ -237,7 +237,7 @@ def test_it_is_in_flight_until_all_is_out(start: Start) -> None:
     assert status.wait(lambda seen: seen["workers"][0]["pid"])["restarts"]["requests_lost"] == 1
 
 
-def test_it_is_in_flight_no_longer(start: Start) -> None:
+def test_it_is_in_flight_no_longer_once_all_is_out(start: Start) -> None:
     status = start(workers=1)
     with raw(status.daemon, "/large") as ws:
         assert len(ws.recv()[1]) == 32 << 20

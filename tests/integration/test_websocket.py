@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import struct
 import time
-from pathlib import Path
 
 import pytest
 from websocket_client import APP, Raw, Start, client, closed, raw, url, wait_seen
@@ -292,9 +290,3 @@ def test_reload_closes_the_old_ones(daemon: Start) -> None:
 
 
 # ---- the settings
-
-
-def test_the_reference_names_the_settings() -> None:
-    text = (Path(__file__).resolve().parents[2] / "docs/configuration.md").read_text()
-    for key in ("limits.ws_message", "timeouts.ws_ping", "timeouts.ws_close", "timeouts.ws_hold"):
-        assert re.search(rf"`{re.escape(key)}`", text), key

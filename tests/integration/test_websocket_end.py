@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import websocket_client
 from websocket_client import Raw, Start, raw, wait_seen
 
 APP = (Path(__file__).parent / "apps/worker_websocket_end.py").read_text()
@@ -82,7 +83,7 @@ def test_each_message_has_its_time(daemon: Start) -> None:
         assert ws.code() == 4000
 
 
-def test_but_not_more(daemon: Start) -> None:
+def test_no_message_has_more_than_its_time(daemon: Start) -> None:
     server = daemon(APP)
     with raw(server, f"/work?gate={server.folder}/gate") as ws:
         began = time.monotonic()
@@ -121,8 +122,8 @@ def test_a_handler_that_ends_meanwhile(daemon: Start) -> None:
 
 
 def test_a_handler_that_only_sends_holds_up_nobody(daemon: Start) -> None:
-    server = daemon(APP)
-    with raw(server, "/ticks") as ws:
+    server = daemon(websocket_client.APP)
+    with raw(server, "/endless") as ws:
         assert ws.recv() == (1, b"tick")
         began = time.monotonic()
         say(ws)
@@ -130,7 +131,7 @@ def test_a_handler_that_only_sends_holds_up_nobody(daemon: Start) -> None:
             pass
         assert frame == (8, BYE[:2])
         assert time.monotonic() - began < 0.8
-    wait_seen(server, ["ticks", 1006])
+    wait_seen(server, ["sender", 1006])
 
 
 def test_a_sender_that_waits_learns_of_it(daemon: Start) -> None:

@@ -72,18 +72,6 @@ async def flood(ws: WebSocket):
         seen.append(["flood", exc.code])
 
 
-@app.websocket("/ticks")
-async def ticks(ws: WebSocket):
-    """Never receives anything."""
-    await ws.accept()
-    try:
-        while True:
-            await ws.send_text("tick")
-            await asyncio.sleep(0.01)
-    except WebSocketDisconnect as exc:
-        seen.append(["ticks", exc.code])
-
-
 @app.websocket("/slow-accept")
 async def slow_accept(ws: WebSocket, gate: str):
     seen.append(["asked"])
