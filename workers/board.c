@@ -1,12 +1,14 @@
 #include "workers/board.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "workers/errors.h"
 #include "workers/place.h"
+#include "workers/program.h"
 
 /* The board of this process, for what is told to no struct of ours. */
 static struct fr_wboard *mine;
@@ -41,6 +43,105 @@ void fr_wboard_state(struct fr_wboard *b, enum fr_board_state state)
 		FR_BOARD_PUT(b->slot->state, (uint32_t)state);
 }
 
+/* ---- programs that were made since ---- */
+
+static bool same_text(const struct fr_image *a, struct fr_str x, const struct fr_image *b,
+                      struct fr_str y)
+{
+	return x.len == y.len && memcmp(fr_str_in(a, x), fr_str_in(b, y), x.len) == 0;
+}
+
+/* As the master's totals have it: methods and path make a route. */
+static bool same_route(const struct fr_image *a, const struct fr_route *x, const struct fr_image *b,
+                       const struct fr_route *y)
+{
+	const struct fr_str *xs = FR_IMAGE_AT(a, x->method_names.off);
+	const struct fr_str *ys = FR_IMAGE_AT(b, y->method_names.off);
+
+	if (x->methods != y->methods || x->method_names.count != y->method_names.count ||
+	    !same_text(a, x->path, b, y->path))
+		return false;
+	for (uint32_t i = 0; i < x->method_names.count; i++)
+		if (!same_text(a, xs[i], b, ys[i]))
+			return false;
+	return true;
+}
+
+static void number_routes(const struct fr_image *sealed, const struct fr_image *later,
+                          uint32_t *numbers)
+{
+	const struct fr_route *theirs = FR_IMAGE_AT(later, later->routes.off);
+	const struct fr_route *ours = FR_IMAGE_AT(sealed, sealed->routes.off);
+	uint32_t n = sealed->routes.count, next = 0; /* most follow each other here, too */
+
+	for (uint32_t i = 0; i < later->routes.count; i++) {
+		numbers[i] = FR_NONE32;
+		for (uint32_t k = 0; k < n && numbers[i] == FR_NONE32; k++)
+			if (same_route(later, &theirs[i], sealed, &ours[(next + k) % n]))
+				numbers[i] = (next + k) % n;
+		if (numbers[i] != FR_NONE32)
+			next = numbers[i] + 1;
+	}
+}
+
+static bool has_place(const struct fr_step *s)
+{
+	return s->place != FR_NONE32 && (s->op == FR_OP_CALL || s->op == FR_OP_ENDPOINT);
+}
+
+/* A callable is the same object in both. */
+static void number_places(const struct fr_program *sealed, const struct fr_program *later,
+                          uint32_t *numbers)
+{
+	const struct fr_step *theirs = FR_IMAGE_AT(later->image, later->image->steps.off);
+	const struct fr_step *ours = FR_IMAGE_AT(sealed->image, sealed->image->steps.off);
+	uint32_t n = sealed->image->steps.count, next = 0;
+
+	for (uint32_t i = 0; i < later->nplaces; i++)
+		numbers[i] = FR_NONE32;
+	for (uint32_t i = 0; i < later->image->steps.count; i++) {
+		if (!has_place(&theirs[i]) || numbers[theirs[i].place] != FR_NONE32)
+			continue;
+		for (uint32_t k = 0; k < n; k++) {
+			const struct fr_step *s = &ours[(next + k) % n];
+
+			if (!has_place(s) || s->sync != theirs[i].sync ||
+			    fr_program_object(sealed, s->object) !=
+			            fr_program_object(later, theirs[i].object))
+				continue;
+			numbers[theirs[i].place] = s->place;
+			next = (uint32_t)(s - ours) + 1;
+			break;
+		}
+	}
+}
+
+static void forget_later(struct fr_wboard *b)
+{
+	fr_program_unref(b->later);
+	free(b->numbers);
+	b->later = NULL;
+	b->numbers = NULL;
+}
+
+uint32_t fr_wboard_number(struct fr_wboard *b, struct fr_program *program, uint32_t route)
+{
+	if (!b || program == b->program || route == FR_NONE32)
+		return route;
+	if (program != b->later) {
+		uint32_t routes = program->image->routes.count;
+
+		forget_later(b);
+		b->numbers = calloc(routes + (size_t)program->nplaces + 1, sizeof *b->numbers);
+		if (!b->numbers)
+			return FR_NONE32;
+		b->later = fr_program_ref(program);
+		number_routes(b->program->image, program->image, b->numbers);
+		number_places(b->program, program, b->numbers + routes);
+	}
+	return b->numbers[route];
+}
+
 /* ---- placements ---- */
 
 static void put_place(struct fr_wboard *b, uint32_t index)
@@ -56,9 +157,21 @@ static void put_place(struct fr_wboard *b, uint32_t index)
 
 static void on_verdict(struct fr_program *program, uint32_t place, uint32_t state)
 {
+	struct fr_wboard *b = mine;
+
 	(void)state;
-	if (mine && program == mine->program)
-		put_place(mine, place);
+	if (b && program == b->later) {
+		uint32_t number = b->numbers[program->image->routes.count + place];
+
+		if (number == FR_NONE32)
+			return;
+		b->program->places[number].state = program->places[place].state;
+		b->program->places[number].why = program->places[place].why;
+		place = number;
+	} else if (!b || program != b->program) {
+		return;
+	}
+	put_place(b, place);
 }
 
 /* A worker that saw a callable need a thread is right; else the first one that saw it short. */
@@ -79,6 +192,9 @@ static void take_place(struct fr_wboard *b, uint32_t index)
 	if (best == now)
 		return;
 	fr_place_take_verdict(b->program, index, best);
+	for (uint32_t i = 0; b->later && i < b->later->nplaces; i++)
+		if (b->numbers[b->later->image->routes.count + i] == index)
+			fr_place_take_verdict(b->later, i, best);
 	put_place(b, index);
 }
 
@@ -212,7 +328,9 @@ static void on_error(const struct fr_program *program, uint32_t route, const str
 	head.type_len = (uint32_t)parts[1].len;
 	head.place_len = (uint32_t)parts[2].len;
 	head.text_len = (uint32_t)parts[3].len;
-	head.route = program == b->program && route < b->board.nroutes ? route : b->board.nroutes;
+	if (program != b->program)
+		route = program == b->later && route != FR_NONE32 ? b->numbers[route] : FR_NONE32;
+	head.route = route < b->board.nroutes ? route : b->board.nroutes;
 	FR_BOARD_ADD(b->routes[head.route].errors, 1);
 	fr_ring_write(&b->errors, parts, 4); /* a full ring counts what it drops */
 	Py_XDECREF(place);
@@ -240,5 +358,6 @@ void fr_wboard_stop(struct fr_wboard *b, struct ev_loop *ev)
 	fr_place_on_verdict(NULL);
 	fr_error_observe(NULL);
 	ev_timer_stop(ev, &b->beat);
+	forget_later(b);
 	mine = NULL;
 }

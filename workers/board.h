@@ -27,8 +27,9 @@ struct fr_wboard {
 	struct fr_board_route *routes;
 	_Atomic uint64_t *buckets;
 	struct fr_ring errors;
-	struct fr_program
-		*program; /* the sealed image's, borrowed; others' routes have no number */
+	struct fr_program *program; /* the sealed image's, borrowed: the board has its numbers */
+	struct fr_program *later; /* one that was made of the application since; a reference */
+	uint32_t *numbers; /* program's for later's routes, and then its places; FR_NONE32: none */
 	ev_timer beat;
 	uint64_t verdicts; /* of the others, as of the last look */
 	struct fr_board_flight *flights;
@@ -94,7 +95,13 @@ static inline void fr_wboard_begin(struct fr_wboard *b, struct fr_flight *f, uin
 	}
 }
 
-/* Its route is known: the number of one of program's. */
+/*
+ * The board's number of program's route: the same one is the one with the same
+ * methods and path.  FR_NONE32: none, it was not there when the image was made.
+ */
+uint32_t fr_wboard_number(struct fr_wboard *b, struct fr_program *program, uint32_t route);
+
+/* Its route is known, by the board's number. */
 static inline void fr_wboard_route(struct fr_wboard *b, struct fr_flight *f, uint32_t route)
 {
 	if (!b || route >= b->board.nroutes)

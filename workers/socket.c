@@ -172,7 +172,7 @@ static void start_run(struct fr_request *req)
 	struct fr_program *sealed = req->sock->program;
 	struct fr_program *program = fr_program_of(sealed->state, sealed->app);
 	struct fr_run *run;
-	bool needs_task, own;
+	bool needs_task;
 
 	req->run = program ? fr_run_new(program, &req->in) : NULL;
 	if (!req->run) {
@@ -180,12 +180,11 @@ static void start_run(struct fr_request *req)
 		fr_program_unref(program);
 		return;
 	}
-	own = program == sealed;
-	fr_program_unref(program);
 	run = (struct fr_run *)req->run;
 	needs_task = fr_run_needs_task(run);
-	/* The board numbers the sealed image's routes: those of a program made since have none. */
-	fr_wboard_route(req->sock->board, &req->flight, own ? fr_run_route(run) : FR_NONE32);
+	fr_wboard_route(req->sock->board, &req->flight,
+	                fr_wboard_number(req->sock->board, program, fr_run_route(run)));
+	fr_program_unref(program);
 	if (needs_task) {
 		start_task(req);
 		return;

@@ -271,15 +271,13 @@ static uint32_t route_of(struct fr_request *req)
 {
 	struct fr_program *sealed = req->sock->program;
 	struct fr_program *program = fr_program_of(sealed->state, sealed->app);
-	struct asked asked = { sealed, NULL };
+	struct asked asked = { program, program ? scope_for_routes(req, program) : NULL };
 	uint32_t route = FR_NONE32;
 
-	/* The board numbers the sealed image's routes. */
-	if (program == sealed)
-		asked.scope = scope_for_routes(req, sealed);
-	if (asked.scope && fr_route_find_socket(sealed->image, req->in.path.p, req->in.path.len,
+	if (asked.scope && fr_route_find_socket(program->image, req->in.path.p, req->in.path.len,
 	                                        ask, &asked, &route) < 0)
 		route = FR_NONE32;
+	route = fr_wboard_number(req->sock->board, program, route);
 	PyErr_Clear();
 	Py_XDECREF(asked.scope);
 	fr_program_unref(program);

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from harness import HELLO, free_port
+from websocket_client import client
 
 SOURCE = (
     HELLO
@@ -285,6 +286,59 @@ app.add_middleware(CORSMiddleware, allow_origins=["*"])
     assert status.route("/items/{item}")["requests"] == 3
     assert status.route("/items/{item}")["status"] == {"1xx": 0, "2xx": 2, "3xx": 0, "4xx": 1, "5xx": 0, "none": 0}
     assert [r["requests"] for r in seen["routes"] if r["path"] is None] == [1]
+
+
+CHANGED = (
+    SOURCE
+    + """
+from contextlib import asynccontextmanager
+
+from fastrapi import Depends, WebSocket
+from fastrapi.dependencies.utils import get_parameterless_sub_dependant
+
+
+@app.websocket("/socket")
+async def socket(websocket: WebSocket):
+    await websocket.accept()
+
+
+@asynccontextmanager
+async def lifespan(app):
+    needed = Depends(lambda: None)
+    for route in app.routes:
+        if route.path.startswith("/items"):
+            route.dependant.dependencies.append(get_parameterless_sub_dependant(depends=needed, path=route.path))
+    app.get("/added")(pid)
+    app.router.routes.insert(0, app.router.routes.pop())
+    yield
+
+
+app.router.lifespan_context = lifespan
+"""
+)
+
+
+def test_routes_that_change_when_the_application_starts_are_counted(daemon: Callable[..., Any]) -> None:
+    """As plugins do it: all are compiled again in the worker, but they are the routes that the master knows."""
+    status = Status(daemon, CHANGED, errors=True)
+    for path in ("/items/1", "/items/2", "/items/101", "/fails/0", "/added", "/nowhere"):
+        status.daemon.get(path)
+    with client(status.daemon, "/socket"):
+        pass
+    for _ in range(4):
+        status.daemon.get("/sleeps")
+    seen = status()
+    counts = {route["path"]: (route["requests"], route["errors"]) for route in seen["routes"] if route["requests"]}
+    assert counts == {
+        "/items/{item}": (3, 0),
+        "/fails/{how}": (1, 1),
+        "/socket": (1, 0),
+        "/sleeps": (4, 0),
+        None: (2, 0),  # what was not there before, and what is not there
+    }
+    assert [error["route"] for error in seen["last_errors"]] == ["GET /fails/{how}"]
+    assert status.route("/items/{item}")["status"]["4xx"] == 1
+    assert status.route("/sleeps")["placement"] == "threads"
 
 
 def test_a_dead_workers_requests_are_named_and_its_counters_kept(daemon: Callable[..., Any]) -> None:
