@@ -90,6 +90,14 @@ class _AliasFinder:
             yield _Distribution()
 
 
+def _name_exceptions() -> None:
+    # Logs, spans and their alerts know exceptions by module and class.
+    exceptions = importlib.import_module(REAL + ".exceptions")
+    for value in vars(exceptions).values():
+        if isinstance(value, type) and value.__module__ == exceptions.__name__:
+            value.__module__ = ALIAS + ".exceptions"
+
+
 def install_as_fastapi() -> None:
     """
     Make `import fastapi`, and of everything below it, give FastrAPI's modules.
@@ -112,3 +120,4 @@ def install_as_fastapi() -> None:
     sys.meta_path.insert(0, _AliasFinder())
     sys.modules[ALIAS] = package
     vars(package)["__version__"] = FASTAPI_VERSION
+    _name_exceptions()

@@ -201,3 +201,18 @@ print(*TestClient(app).get("/in/3").json())
 """
     said = passes(code, tmp_path).splitlines()
     assert said == ["FastAPI FastAPI fastapi", "/in/{n} /{n} scope"]
+
+
+def test_exceptions_are_known_by_fastapi_s_module(tmp_path: Path) -> None:
+    code = """
+import pickle, traceback
+import fastrapi
+{}
+from fastrapi.exceptions import HTTPException
+error = pickle.loads(pickle.dumps(HTTPException(404, "no chair")))
+assert type(error) is HTTPException
+print(traceback.format_exception_only(error)[0].strip())
+"""
+    for line, module in (("", "fastrapi"), ("fastrapi.install_as_fastapi()", "fastapi")):
+        out = passes(code.format(line), tmp_path)
+        assert out == f"{module}.exceptions.HTTPException: 404: no chair\n"
