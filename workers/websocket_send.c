@@ -108,7 +108,9 @@ static int send_close(struct fr_bridge *b, PyObject *message)
 			goto out;
 		text.len = (size_t)len;
 	}
-	rc = fr_exchange_ws_close(b->req->x, number < 0 ? 0 : (unsigned)number, text);
+	if (number < 0 || number > UINT16_MAX)
+		number = 0; /* as invalid as it was */
+	rc = fr_exchange_ws_close(b->req->x, (unsigned)number, text);
 	rc = rc == FR_EPIPE && b->req->websocket->ended
 	             ? client_gone()
 	             : judge(rc, "Invalid WebSocket close code, or a reason of more than 123 "

@@ -119,6 +119,18 @@ def test_exceptions(daemon: Start) -> None:
     assert "WebSocket /fails failed" in server.log
 
 
+def test_what_a_handler_closes_with(daemon: Start) -> None:
+    server = daemon(APP, errors=True)
+    for code, reason in ((1000, ""), (1001, "a"), (1014, "b"), (3000, "x" * 123), (4999, "ä" * 61), (1005, "")):
+        with client(server, f"/closes?code={code}&reason={reason}") as ws:
+            assert closed(ws) == (code, reason)
+    wrong = [(code, "") for code in (0, 999, 1004, 1006, 1015, 2999, 5000, -1, 2**16 + 1000, 2**32 + 1000, 2**65)]
+    for code, reason in (*wrong, (1000, "x" * 124), (1000, "ä" * 62)):
+        with client(server, f"/closes?code={code}&reason={reason}") as ws:
+            assert closed(ws) == (1011, ""), code
+    assert server.log.count("Invalid WebSocket close code, or a reason of more than 123 bytes.") == len(wrong) + 1
+
+
 def test_disconnect_in_the_handler(daemon: Start) -> None:
     server = daemon(APP)
     with raw(server, "/handler") as ws:

@@ -114,6 +114,12 @@ async def returns(ws: WebSocket):
     await ws.send_text("bye")
 
 
+@app.websocket("/closes")
+async def closes(ws: WebSocket, code: int, reason: str = ""):
+    await ws.accept()
+    await ws.close(code, reason)
+
+
 @app.websocket("/protocols")
 async def protocols(ws: WebSocket):
     await ws.accept(subprotocol=ws.scope["subprotocols"][-1], headers=[(b"X-Own", b"value")])
