@@ -340,14 +340,14 @@ static void now_ready(struct fr_member *m)
 	crew->events.on_ready(crew->events.data);
 }
 
-/* Reads what reports there are.  Returns false at their end. */
-static bool read_reports(struct fr_member *m)
+/* Reads what reports there are, most of them at most.  Returns false at their end. */
+static bool read_reports(struct fr_member *m, unsigned most)
 {
 	static char buf[sizeof(struct fr_report) + FR_REPORT_MAX + 1];
 	struct fr_report *report = (struct fr_report *)(void *)buf;
 	struct fr_crew *crew = m->crew;
 
-	while (m->report_fd >= 0) {
+	while (m->report_fd >= 0 && most--) {
 		ssize_t n = recv(m->report_fd, buf, sizeof buf - 1, MSG_DONTWAIT);
 		char *text = buf + sizeof *report;
 
@@ -368,7 +368,7 @@ static bool read_reports(struct fr_member *m)
 				            "worker %u could not start", m->number);
 		}
 	}
-	return false;
+	return m->report_fd >= 0;
 }
 
 static void close_report(struct fr_member *m)
@@ -386,7 +386,7 @@ static void on_report(struct ev_loop *loop, ev_io *watcher, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (!read_reports(m))
+	if (!read_reports(m, FR_REPORTS_TURN))
 		close_report(m);
 }
 
@@ -496,7 +496,7 @@ bool fr_crew_reaped(struct fr_crew *crew, pid_t pid, int status)
 			m = &crew->members[i];
 	if (!m)
 		return false;
-	read_reports(m); /* its last words, before its end is judged */
+	read_reports(m, FR_REPORTS_END); /* its last words, before its end is judged */
 	close_report(m);
 	ev_timer_stop(crew->loop, &m->timer);
 	m->pid = 0;

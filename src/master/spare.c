@@ -76,14 +76,14 @@ static void parked(struct fr_spare *spare, const char *why)
 		       spare->heritage->generation);
 }
 
-/* Reads what reports there are.  Returns false at their end. */
-static bool read_reports(struct fr_spare *spare)
+/* Reads what reports there are, most of them at most.  Returns false at their end. */
+static bool read_reports(struct fr_spare *spare, unsigned most)
 {
 	static char buf[sizeof(struct fr_report) + FR_REPORT_MAX + 1];
 	struct fr_report *report = (struct fr_report *)(void *)buf;
 	char *text = buf + sizeof *report;
 
-	while (spare->fd >= 0) {
+	while (spare->fd >= 0 && most--) {
 		ssize_t n = recv(spare->fd, buf, sizeof buf - 1, MSG_DONTWAIT);
 		struct fr_spare_forked forked;
 
@@ -106,7 +106,7 @@ static bool read_reports(struct fr_spare *spare)
 			spare->events.on_forked(spare->events.data, forked.worker, forked.pid);
 		}
 	}
-	return false;
+	return spare->fd >= 0;
 }
 
 static void on_report(struct ev_loop *loop, ev_io *watcher, int revents)
@@ -115,7 +115,7 @@ static void on_report(struct ev_loop *loop, ev_io *watcher, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (read_reports(spare))
+	if (read_reports(spare, FR_REPORTS_TURN))
 		return;
 	/* Of no use without it; what becomes of it is told when it is reaped. */
 	close_socket(spare);
@@ -262,7 +262,7 @@ bool fr_spare_reaped(struct fr_spare *spare, pid_t pid, int status)
 
 	if (!spare->pid || pid != spare->pid)
 		return false;
-	read_reports(spare); /* workers that it has made, before it died */
+	read_reports(spare, FR_REPORTS_END); /* workers that it has made, before it died */
 	close_socket(spare);
 	ev_timer_stop(spare->loop, &spare->timer);
 	was = spare->state;

@@ -23,6 +23,11 @@ int fr_spawn(struct ev_loop *loop, const struct fr_entries *entries,
              const struct fr_heritage *heritage, pid_t *ret_pid, int *ret_fd,
              struct fr_diag *diag) FR_MUST_CHECK;
 
+/* Reports that are read in one turn, for more may come as fast as they are read. */
+#define FR_REPORTS_TURN 64u
+/* At the end of who sent them: no pair of sockets holds so many. */
+#define FR_REPORTS_END 8192u
+
 /* A pair of sockets for orders and reports; ends[1] is the child's. */
 int fr_spawn_pair(int ends[2], struct fr_diag *diag) FR_MUST_CHECK;
 

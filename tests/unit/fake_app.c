@@ -150,6 +150,16 @@ static int32_t fork_orphan(const struct fr_heritage *h)
 	return pid;
 }
 
+/* Reports of a kind that nobody knows. */
+static void chatter(const struct fr_heritage *h)
+{
+	const struct fr_report head = { .kind = 77 };
+
+	for (int i = 0; i < FAKE_CHATTER; i++)
+		if (write(h->master_fd, &head, sizeof head) < 0)
+			_exit(9);
+}
+
 /* Returns in a process that is a worker. */
 static void be_spare(struct fr_heritage *h, const char *app)
 {
@@ -200,6 +210,8 @@ static int fake_worker(const struct fr_heritage *given)
 	}
 	if (is(app, "dies"))
 		return 3;
+	if (is(app, "chatters"))
+		chatter(h);
 	if (h->spare && is(app, "no_spare")) {
 		report(h, FR_REPORT_FAILED, "Traceback of the spare");
 		return 1;

@@ -8,6 +8,9 @@
 
 #include "master/heritage.h"
 
+/* Reports of "fake:chatters", before the one that counts. */
+#define FAKE_CHATTER 200
+
 extern const struct fr_entries fake_entries;
 
 #endif

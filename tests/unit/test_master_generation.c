@@ -15,8 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <ev.h>
@@ -241,6 +243,49 @@ static void test_it_has_left(void **state)
 	assert_true(fr_generation_has_left(g));
 }
 
+/* Waits for all reports of a child, without reading them; then the loop comes to them once. */
+static void reports_come(int fd, ev_io *io)
+{
+	const int bytes = (FAKE_CHATTER + 1) * (int)sizeof(struct fr_report);
+	int there = 0;
+
+	for (int i = 0; i < 12000 && there < bytes; i++) {
+		nanosleep(&(struct timespec){ 0, 5000000 }, NULL);
+		assert_int_equal(ioctl(fd, FIONREAD, &there), 0);
+	}
+	assert_int_equal(there, bytes);
+	ev_invoke(loop, io, EV_READ);
+	assert_int_equal(ioctl(fd, FIONREAD, &there), 0);
+	assert_true(there > 0 && there < bytes);
+}
+
+/* Whoever has more to say than is worth hearing is heard in turn. */
+static void test_many_reports(void **state)
+{
+	struct fr_generation *g = made(0, "fake:chatters", 1);
+	const struct fr_spare *spare = &g->crew.spare;
+	struct fr_diag diag;
+
+	(void)state;
+	g->config.spare = 1;
+	assert_int_equal(fr_generation_start(g, NULL, &diag), 0);
+	while (!g->crewed)
+		ev_run(loop, EVRUN_ONCE);
+	reports_come(g->crew.members[0].report_fd, &g->crew.members[0].report);
+	assert_int_equal(ready, 0);
+	run(&ready, 1);
+	fr_crew_accept(&g->crew);
+	while (spare->state != FR_SPARE_LOADING)
+		ev_run(loop, EVRUN_ONCE);
+	reports_come(spare->fd, &g->crew.spare.io);
+	assert_int_equal(spare->state, FR_SPARE_LOADING);
+	while (spare->state == FR_SPARE_LOADING)
+		ev_run(loop, EVRUN_ONCE);
+	assert_int_equal(spare->state, FR_SPARE_PARKED);
+	fr_generation_stop(g, true);
+	run(&gone, 1);
+}
+
 static void fails(const char *app, const char *message, const char *said)
 {
 	struct fr_generation *g = started(0, app, 1, NULL);
@@ -375,6 +420,7 @@ int main(int argc, char **argv)
 		TEST(test_not_started),
 		TEST(test_from_start_to_end),
 		TEST(test_it_has_left),
+		TEST(test_many_reports),
 		TEST(test_it_can_not_be_loaded),
 		TEST(test_it_gives_garbage),
 		TEST(test_its_workers_fail),
