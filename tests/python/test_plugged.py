@@ -417,3 +417,15 @@ def test_submodules_are_there_without_an_import_of_their_own() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", script, asked], capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines() == [f"fastrapi.{path}" for path in asked.split()] + ["False False"] * 2
+
+
+def test_libraries_of_responses_are_imported_when_they_are_asked_for() -> None:
+    script = (
+        "import sys\n"
+        "sys.modules['ujson'] = None  # as if it were not installed\n"
+        "from fastrapi import responses\n"
+        "print('orjson' in sys.modules, {'ujson', 'orjson'} <= set(dir(responses)), hasattr(responses, 'nothing'))\n"
+        "print(responses.orjson is sys.modules['orjson'], responses.ujson)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False True False\nTrue None\n"
