@@ -59,6 +59,13 @@ pid_t fr_child_ended(void)
 	return info.si_pid;
 }
 
+bool fr_child_has_ended(pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid;
+}
+
 int fr_child_reap(pid_t pid)
 {
 	int status = 0;

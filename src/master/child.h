@@ -8,6 +8,7 @@
 #ifndef FR_MASTER_CHILD_H
 #define FR_MASTER_CHILD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -21,6 +22,9 @@ int fr_signals_next(int fd);
 
 /* A child that has ended and waits to be reaped; 0: none. */
 pid_t fr_child_ended(void);
+
+/* Whether that child has, and waits to be reaped. */
+bool fr_child_has_ended(pid_t pid);
 
 /* Reaps it; returns its status. */
 int fr_child_reap(pid_t pid);

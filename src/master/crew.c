@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "master/child.h"
 #include "master/spawn.h"
 
 #define BACKOFF_FIRST 0.1
@@ -397,6 +398,14 @@ static void on_timer(struct ev_loop *loop, ev_timer *watcher, int revents)
 
 	(void)loop;
 	(void)revents;
+	/* It may be us who were stopped: what was said meanwhile is heard first. */
+	if (m->asked)
+		fr_spare_hear(&m->crew->spare);
+	else if (m->pid && !read_reports(m))
+		close_report(m);
+	if (ev_is_active(watcher) || m->crew->state >= FR_CREW_RETIRING ||
+	    (m->pid && (m->ready || fr_child_has_ended(m->pid))))
+		return;
 	if (m->pid) {
 		m->late = true;
 		tell(m, SIGKILL);

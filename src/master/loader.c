@@ -235,6 +235,9 @@ static void on_limit(struct ev_loop *loop, ev_timer *timer, int revents)
 
 	(void)loop;
 	(void)revents;
+	/* It may be us who were stopped: fr_loader_ended follows then. */
+	if (fr_child_has_ended(l->pid))
+		return;
 	fr_diag_set(&diag, FR_ETIMEOUT, "loader",
 	            "\"%s\" was not loaded within timeouts.start (%.10g s)", l->config->app,
 	            l->config->timeouts.start);

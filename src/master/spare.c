@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "master/child.h"
 #include "master/spawn.h"
 
 #define START_DELAY 1.0 /* its import is not to hold up those that begin or cease to serve */
@@ -123,6 +124,11 @@ static void on_report(struct ev_loop *loop, ev_io *watcher, int revents)
 		kill(spare->pid, SIGKILL);
 }
 
+void fr_spare_hear(struct fr_spare *spare)
+{
+	read_reports(spare); /* their end, too, is left to on_report */
+}
+
 /* ---- life ---- */
 
 static void launch(struct fr_spare *spare)
@@ -157,6 +163,10 @@ static void on_timer(struct ev_loop *loop, ev_timer *watcher, int revents)
 			launch(spare);
 		return;
 	}
+	/* It may be us who were stopped: what was said meanwhile is heard first. */
+	fr_spare_hear(spare);
+	if (spare->state != FR_SPARE_LOADING || fr_child_has_ended(spare->pid))
+		return;
 	fr_log(FR_WARNING, "the spare (pid %d) was not loaded within timeouts.start",
 	       (int)spare->pid);
 	kill(spare->pid, SIGKILL);

@@ -69,6 +69,9 @@ int fr_spare_take(struct fr_spare *spare, unsigned worker, int worker_fd,
 /* The log was opened anew: see fr_crew_reopen_log. */
 void fr_spare_reopen_log(struct fr_spare *spare);
 
+/* Takes what it has reported by now. */
+void fr_spare_hear(struct fr_spare *spare);
+
 /* It doesn't answer: another one is started. */
 void fr_spare_discard(struct fr_spare *spare);
 

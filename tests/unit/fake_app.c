@@ -24,6 +24,17 @@ static int is(const char *app, const char *how)
 	return !strcmp(app, how);
 }
 
+/* The master is stopped from now on, and goes on when it is time. */
+static void stop_master(pid_t master, long ms)
+{
+	kill(master, SIGSTOP);
+	if (fork())
+		return;
+	nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
+	kill(master, SIGCONT);
+	_exit(0);
+}
+
 static int fake_loader(const struct fr_loader_args *args)
 {
 	const char *app = args->app + strlen("fake:");
@@ -47,6 +58,8 @@ static int fake_loader(const struct fr_loader_args *args)
 	}
 	if (is(app, "slow"))
 		pause();
+	if (is(app, "stops_master"))
+		stop_master(getppid(), 1500);
 	if (is(app, "leaves_child") && fork() == 0) {
 		signal(SIGTERM, SIG_IGN);
 		for (;;)
@@ -163,6 +176,8 @@ static void chatter(const struct fr_heritage *h)
 /* Returns in a process that is a worker. */
 static void be_spare(struct fr_heritage *h, const char *app)
 {
+	if (is(app, "stops_master"))
+		stop_master(h->master_pid, 1500);
 	report(h, FR_REPORT_PARKED, is(app, "spare_once") ? "a reason" : "");
 	for (;;) {
 		int fd = take_order(h);
@@ -170,6 +185,8 @@ static void be_spare(struct fr_heritage *h, const char *app)
 
 		if (is(app, "spare_silent"))
 			pause();
+		if (is(app, "stops_master"))
+			stop_master(h->master_pid, 4000);
 		if (is(app, "spare_dies"))
 			_exit(7);
 		if (!is(app, "spare_lies") && !is(app, "spare_once"))
@@ -225,6 +242,8 @@ static int fake_worker(const struct fr_heritage *given)
 			pause();
 	sigprocmask(SIG_BLOCK, (sigemptyset(&mask), sigaddset(&mask, SIGTERM), &mask), NULL);
 	sigaction(SIGTERM, &act, NULL);
+	if (is(app, "stops_master") && !given->spare)
+		stop_master(h->master_pid, 1500);
 	report(h, FR_REPORT_READY, "");
 	if (is(app, "stuck"))
 		for (;;)

@@ -71,6 +71,24 @@ static void test_no_use_of_a_spare(void **state)
 	}
 }
 
+/* Whom the master has not heard because it was stopped itself has not been late. */
+static void test_a_master_that_was_stopped(void **state)
+{
+	pid_t pid = daemon_conf("{\"app\": \"fake:stops_master\", \"listen\": [\"unix:sock\"],"
+	                        "\"workers\": 1, \"timeouts\": {\"start\": 1}}"),
+	      spare;
+
+	(void)state;
+	wait_for("of generation 1 stands by\n");
+	spare = child_pid(pid, "fastrapid-spare");
+	assert_true(next_worker(pid) != spare);
+	assert_int_equal(child_pid(pid, "fastrapid-spare"), spare);
+	assert_null(strstr(slurp(log_path), "timeouts.start"));
+	assert_null(strstr(slurp(log_path), "does not answer"));
+	assert_null(strstr(slurp(log_path), "again in"));
+	ends(pid);
+}
+
 static void test_a_spare_that_dies_returns(void **state)
 {
 	pid_t pid = daemon_of("fake:ok", "1"), spare;
@@ -106,6 +124,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_a_spare_is_forked),
 		cmocka_unit_test(test_a_spare_is_used_up),
 		cmocka_unit_test(test_no_use_of_a_spare),
+		cmocka_unit_test(test_a_master_that_was_stopped),
 		cmocka_unit_test(test_a_spare_that_dies_returns),
 		cmocka_unit_test(test_a_spare_is_not_wanted),
 	};
