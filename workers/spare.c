@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "workers/process.h"
 
-#define THREAD_LOOKS 20 /* at threads that may be about to end */
+#define THREAD_LOOKS 200 /* at threads that may be about to end */
 #define THREAD_PAUSE 5000000 /* ns */
 
 /* ---- whether it can be forked ---- */
