@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,39 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def wait(condition: Callable[[], bool], what: str | Callable[[], str], timeout: float = 60) -> None:
+    """Until it holds.  Each look begins within the time or is the last: a stall of our own loses nothing."""
+    end = time.monotonic() + timeout
+    while True:
+        late = time.monotonic() > end
+        if condition():
+            return
+        assert not late, what if isinstance(what, str) else what()
+        time.sleep(0.01)
+
+
+def last_seen(there: Callable[[], object], timeout: float = 60) -> float:
+    """Seconds from now to the beginning of the last look that still found it: no stall of ours adds to them."""
+    begin = time.monotonic()
+    seen = 0.0
+    while True:
+        look = time.monotonic() - begin
+        if not there() or seen > timeout:
+            return seen
+        seen = look
+        time.sleep(0.01)
+
+
+def read_head(connection: socket.socket) -> bytes:
+    """An answer's head, and what came with it."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        piece = connection.recv(65536)
+        assert piece, received
+        received += piece
+    return received
 
 
 def descriptors(pid: int) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -13,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import FASTRAPID, HELLO, SANITIZED, descriptors, free_port
+from harness import FASTRAPID, HELLO, SANITIZED, descriptors, free_port, is_free, wait
 from load import Load
+from test_status import Status
 
 Start = Callable[..., Any]
 VERSION = """
-import asyncio, os, time
+import asyncio
+from pathlib import Path
 from fastrapi import FastrAPI
 
 app = FastrAPI()
+here = Path(__file__).parent
 
 
 @app.get("/")
@@ -31,7 +35,10 @@ async def root():
 
 @app.get("/slow")
 async def slow():
-    await asyncio.sleep(2)
+    with (here / "begun").open("a") as begun:
+        begun.write(".")
+    while not (here / "gate").exists():
+        await asyncio.sleep(0.02)
     return VALUE
 """
 CONTROL = {"control": "control", "workers": 2, "timeouts": {"drain": 5, "idle": 2}}
@@ -41,22 +48,40 @@ def version(value: int) -> str:
     return VERSION.replace("VALUE", str(value))
 
 
-def command(server: Any, word: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+def begun(server: Any) -> int:
+    """How often /slow was called: it goes on until there is a file `gate`."""
+    file = server.folder / "begun"
+    return len(file.read_text()) if file.exists() else 0
+
+
+def held(file: Path, source: str = HELLO) -> str:
+    """An application that can't be loaded while that file exists."""
+    return f"import os, time\nwhile os.path.exists({str(file)!r}):\n    time.sleep(0.01)\n" + source
+
+
+def ask(server: Any, word: str) -> socket.socket:
+    """As `fastrapid -s`: the master has heard it."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(120)
+    connection.connect(str(server.folder / "control"))
+    connection.sendall(f"{word}\n".encode())
+    assert connection.recv(1) == b"."
+    return connection
+
+
+def read_all(connection: socket.socket) -> bytes:
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def command(server: Any, word: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [FASTRAPID, "-c", server.conf_file, "-s", word], capture_output=True, text=True, timeout=timeout, check=False
     )
 
 
-def wait(condition: Callable[[], bool], what: str, timeout: float = 15) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
-
-
 def settled(server: Any, workers: int) -> None:
     """The old generations are gone; from here on the tests at the end apply to the new one."""
-    wait(lambda: len(server.workers()) == workers, f"workers: {server.workers()}\n{server.log}", 30)
+    wait(lambda: len(server.workers()) == workers, lambda: f"workers: {server.workers()}\n{server.log}")
     server.before = {pid: descriptors(pid) for pid in [server.pid, *server.workers()]}
 
 
@@ -81,7 +106,8 @@ def test_stop_waits_for_the_end(daemon: Start, tmp_path: Path) -> None:
     assert (tmp_path / "pid.sock").exists()
     done = command(server, "stop")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert server.wait_exit(1) == 0
+    assert "] stopped\n" in server.log and is_free(server.port)
+    assert server.wait_exit() == 0
     assert not (tmp_path / "pid.sock").exists()
     done = command(server, "stop")
     assert done.returncode == 1
@@ -107,7 +133,7 @@ def test_signals_where_there_is_no_control_socket(daemon: Start, tmp_path: Path)
 
 
 def test_no_request_is_lost(daemon: Start) -> None:
-    server = daemon(HELLO, {"workers": 2})
+    server = daemon(HELLO, {"control": "control", "workers": 2, "timeouts": {"idle": 60}})
     with Load(server.port, 10, 10) as load:
         end = time.monotonic() + 60
         signals = 0
@@ -115,6 +141,7 @@ def test_no_request_is_lost(daemon: Start) -> None:
             time.sleep(0.4)
             server.process.send_signal(1)
             signals += 1
+        assert command(server, "reload").returncode == 0  # none is under way any more
     assert not load.failures, load.failures[:5]
     assert load.closes, "retiring workers end their connections"
     assert server.log.count(" ready: ") > 2
@@ -123,22 +150,25 @@ def test_no_request_is_lost(daemon: Start) -> None:
 
 
 def test_long_requests_end_and_idle_connections_are_answered_once_more(daemon: Start, tmp_path: Path) -> None:
-    server = daemon(version(1), {**CONTROL, "timeouts": {"drain": 5, "idle": 60}})
+    times = {"drain": 60, "idle": 60, "header": 60}
+    status = Status(daemon, version(1), **{**CONTROL, "timeouts": times})
+    server = status.daemon
     answers: list[int] = []
-    thread = threading.Thread(target=lambda: answers.append(server.json("/slow")))
+    thread = threading.Thread(target=lambda: answers.append(server.json("/slow", 120)))
     with server.connect() as idle, server.connect() as silent:
         idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"\r\n\r\n1" in idle.recv(65536)
         thread.start()
-        time.sleep(0.3)
+        wait(lambda: begun(server) == 1, "the request has begun")
+        status.wait(lambda seen: seen["connections"] == 3)
         (tmp_path / "main.py").write_text(version(2))
         assert command(server, "reload").returncode == 0
-        time.sleep(0.5)
         for connection in (idle, silent):
             connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            answer = connection.recv(65536)
+            answer = read_all(connection)
             assert b"\r\nconnection: close\r\n" in answer.lower() and answer.endswith(b"\r\n\r\n1"), answer
-            assert connection.recv(1) == b""
+    assert not answers
+    (tmp_path / "gate").touch()
     thread.join()
     assert answers == [1]
     assert server.json("/") == 2
@@ -156,45 +186,53 @@ def test_idle_connections_are_closed_in_time(daemon: Start) -> None:
 
 
 def test_hups_coalesce(daemon: Start, tmp_path: Path) -> None:
-    server = daemon("import time\ntime.sleep(0.5)\n" + HELLO, {"control": "control"})
-    for _ in range(10):
+    hold = tmp_path / "hold"
+    server = daemon(held(hold), {"control": "control"})
+    hold.touch()
+    server.process.send_signal(1)
+    server.wait_log("reloading\n")
+    for _ in range(9):
         server.process.send_signal(1)
         time.sleep(0.02)
-    assert command(server, "reload").returncode == 0
+    with ask(server, "reload") as asked:
+        hold.unlink()
+        assert read_all(asked) == b"0generation 3 serves\n"
     assert server.log.count("reloading") == 2
     settled(server, 1)
 
 
 @pytest.mark.parametrize("how", ["signal", "command"])
 def test_a_reload_asked_for_during_the_start(daemon: Start, tmp_path: Path, how: str) -> None:
-    server = daemon("import time\ntime.sleep(1)\n" + HELLO, {"control": "control"}, ready=False)
-    wait(lambda: (tmp_path / "control").exists() and server.workers() != [], server.log)
+    hold = tmp_path / "hold"
+    hold.touch()
+    server = daemon(held(hold), {"control": "control"}, ready=False)
+    wait(lambda: (tmp_path / "control").exists() and server.workers() != [], lambda: server.log)
     asked = None
     if how == "command":
-        asked = subprocess.Popen([FASTRAPID, "-c", server.conf_file, "-s", "reload"], stdout=subprocess.DEVNULL)
+        asked = ask(server, "reload")
     else:
         server.process.send_signal(1)
+    hold.unlink()
     server.wait_ready()
     server.wait_log("1 workers, generation 2\n")
-    assert asked is None or asked.wait(15) == 0
+    if asked:
+        with asked:
+            assert read_all(asked) == b"0generation 2 serves\n"
     assert server.log.count("reloading") == 1
     settled(server, 1)
 
 
 def test_old_generations_are_bounded(daemon: Start, tmp_path: Path) -> None:
-    slow = version(1).replace("sleep(2)", "sleep(60)")
-    conf = {**CONTROL, "workers": 1, "timeouts": {"drain": 60}, "limits": {"retiring": 2}}
-    server = daemon(slow, conf, errors=True)
+    conf = {**CONTROL, "workers": 1, "timeouts": {"drain": 600}, "limits": {"retiring": 2}}
+    server = daemon(version(1), conf, errors=True)
     waiting = []
     for number in range(1, 5):
         connection = server.connect()
         connection.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         waiting.append(connection)
-        time.sleep(0.3)
-        start = time.monotonic()
-        done = command(server, "reload")
+        wait(lambda n=number: begun(server) == n, "the request has begun")
+        done = command(server, "reload")  # in less time than that of the drain
         assert (done.returncode, done.stdout) == (0, f"generation {number + 1} serves\n")
-        assert time.monotonic() - start < 20
         assert len(server.workers()) <= 3
     assert server.log.count("a reload waits for generation ") == 2
     for number in (1, 2):
@@ -224,12 +262,12 @@ def test_the_master_answers_while_it_reloads(daemon: Start, tmp_path: Path) -> N
     os.kill(first, 9)
     server.wait_log(") is ready")
     assert server.json("/") == {"hello": "world"}
-    assert command(server, "stop", 20).returncode == 0
+    assert command(server, "stop").returncode == 0
     assert server.wait_exit() == 0
 
 
 def test_listeners_come_and_go(daemon: Start, tmp_path: Path) -> None:
-    server = daemon(HELLO, {"control": "control", "workers": 2}, errors=True)
+    server = daemon(HELLO, {"control": "control", "workers": 2, "timeouts": {"idle": 60}}, errors=True)
     stays, other = f"127.0.0.1:{server.port}", free_port()
     with Load(server.port, 4, 4) as load:
         configure(server, listen=[stays, f"127.0.0.1:{other}", "unix:new.sock"])
@@ -276,12 +314,12 @@ APPS = {
     "no application": ("x = 1\n", ["app"]),
     "wants to end": ("import sys\nsys.exit('enough')\n", ["\"main:app\" can't be loaded (exit code"]),
     "exit": ("import os\nos._exit(7)\n", ['"main:app" can\'t be loaded (exit code 7)']),
-    "hang": ("import time\ntime.sleep(600)\n", ["was not loaded within timeouts.start (8 s)"]),
+    "hang": ("import time\ntime.sleep(600)\n", ["was not loaded within timeouts.start (2 s)"]),
     "lifespan": (LIFESPAN.replace("BODY", "raise RuntimeError('no database')"), ["RuntimeError: no database"]),
     "death": (LIFESPAN.replace("BODY", "import os; os.kill(os.getpid(), 9)"), ["was ended by signal 9 (Killed)"]),
     "never ready": (
         LIFESPAN.replace("BODY", "import asyncio; await asyncio.sleep(600)"),
-        ["was not ready within timeouts.start (8 s)"],
+        ["was not ready within timeouts.start (15 s)"],
     ),
 }
 
@@ -289,11 +327,11 @@ APPS = {
 @pytest.mark.parametrize("kind", APPS)
 def test_a_broken_application_replaces_nothing(daemon: Start, tmp_path: Path, kind: str) -> None:
     source, messages = APPS[kind]
-    server = daemon(HELLO, {**CONTROL, "timeouts": {"drain": 1}}, errors=True)
+    server = daemon(HELLO, {**CONTROL, "timeouts": {"drain": 1, "idle": 60}}, errors=True)
     before = server.workers()
     (tmp_path / "main.py").write_text(source)
-    if "timeouts.start" in messages[0]:  # the others have the time that a busy machine needs
-        configure(server, timeouts={"start": 8, "drain": 1})
+    if limit := re.search(r"timeouts.start \((\d+) s\)", messages[0]):  # what is to come up has the time that it needs
+        configure(server, timeouts={"start": int(limit[1]), "drain": 1})
     with Load(server.port, 2, 2) as load:
         done = command(server, "reload")
     assert not load.failures, load.failures[:5]
@@ -302,7 +340,7 @@ def test_a_broken_application_replaces_nothing(daemon: Start, tmp_path: Path, ki
         assert message in done.stderr
         assert message in server.log
     assert "reload failed, generation 1 serves on: " in server.log
-    wait(lambda: server.workers() == before, f"workers: {before}, {server.workers()}")
+    wait(lambda: server.workers() == before, lambda: f"workers: {before}, {server.workers()}")
     (tmp_path / "main.py").write_text(version(2))
     configure(server, timeouts={"drain": 1})
     assert command(server, "reload").returncode == 0
@@ -357,10 +395,11 @@ def test_nothing_grows(daemon: Start) -> None:
 
     def resident() -> int:
         lines = Path(f"/proc/{server.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+        # Pages of its program come and go as it needs them: they are no growth.
+        return sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon", "RssShmem")))
 
     def settles(generation: int) -> None:
-        server.wait_log(f" of generation {generation} stands by")
+        server.wait_log(f" of generation {generation} stands by\n")
         wait(lambda: len(server.workers()) == len(server.spares()) == 1, "old processes are gone")
 
     for _ in range(3):
@@ -369,11 +408,10 @@ def test_nothing_grows(daemon: Start) -> None:
     memory, fds = resident(), len(descriptors(server.pid))
     end = time.monotonic() + 10
     count = 0
-    while time.monotonic() < end and count < 47:
+    while count < 4 or (time.monotonic() < end and count < 47):
         assert command(server, "reload").returncode == 0
         count += 1
     settles(4 + count)
-    assert count > 3
     wait(lambda: len(descriptors(server.pid)) <= fds, "descriptors are closed")
-    assert SANITIZED or resident() <= memory + 256, (count, memory, resident())
+    wait(lambda: SANITIZED or resident() <= memory + 256, lambda: f"{count} reloads: {memory}, {resident()}")
     settled(server, 1)

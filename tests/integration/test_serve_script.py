@@ -27,13 +27,13 @@ async def root():
 
 
 sys.stderr.write(f"before serve() in {{__name__}}\\n")
-application.serve("127.0.0.1", {port}, workers=1)
+application.serve("127.0.0.1", {port}, workers=1, config={conf!r})
 sys.stderr.write(f"after serve() in {{__name__}}\\n")
 """
 
 
 def get(port):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=15)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", "/")
         return json.loads(connection.getresponse().read())
@@ -44,7 +44,9 @@ def get(port):
 def test_a_script_becomes_the_daemon(tmp_path):
     port = free_port()
     log = tmp_path / "log"
-    (tmp_path / "site1.py").write_text(SOURCE.format(port=port))
+    conf = tmp_path / "fastrapi.conf"
+    conf.write_text('{"spare": false}')  # it would run the script, too
+    (tmp_path / "site1.py").write_text(SOURCE.format(port=port, conf=str(conf)))
     with log.open("wb") as output:
         process = subprocess.Popen(
             [FASTRAPID.parent / "python", tmp_path / "site1.py"],
@@ -55,14 +57,14 @@ def test_a_script_becomes_the_daemon(tmp_path):
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while " ready: " not in log.read_text():
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.02)
         assert get(port) == ["site1", process.pid]
         assert Path(f"/proc/{process.pid}/exe").resolve() == FASTRAPID.resolve()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(120) == 0
     finally:
         process.kill()
         process.wait()
@@ -79,7 +81,7 @@ def test_an_application_without_a_name(tmp_path, line):
     script = tmp_path / "main.py"
     script.write_text(f"from fastrapi import FastrAPI\n{line}\n")
     done = subprocess.run(
-        [FASTRAPID.parent / "python", script], capture_output=True, text=True, timeout=60, check=False
+        [FASTRAPID.parent / "python", script], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 1
     assert "found no module that holds this application" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import FASTRAPID, HELLO, SPARE, Daemon, descriptors, free_port
+from harness import FASTRAPID, HELLO, SPARE, Daemon, descriptors, free_port, last_seen, wait
 
 Start = Callable[..., Daemon]
 PID = HELLO + "\nimport os\n\n@app.get('/pid')\nasync def pid():\n    return os.getpid()\n"
@@ -44,13 +45,6 @@ async def root():
 """
 
 
-def wait(condition: Callable[[], bool], what: str, timeout: float = 20) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
-
-
 def forget(server: Daemon) -> None:
     """Other workers than at the start: compare from here on."""
     server.before = {pid: descriptors(pid) for pid in [server.pid, *server.workers()]}
@@ -63,7 +57,7 @@ def kill_all(server: Daemon) -> list[int]:
     ready = server.log.count(") is ready\n")
     for pid in old:
         os.kill(pid, signal.SIGKILL)
-    wait(lambda: server.log.count(") is ready\n") == ready + len(old), f"others are ready\n{server.log}")
+    wait(lambda: server.log.count(") is ready\n") == ready + len(old), lambda: f"others are ready\n{server.log}")
     new = server.workers()
     assert len(new) == len(old) and not set(new) & set(old)
     return new
@@ -71,7 +65,7 @@ def kill_all(server: Daemon) -> list[int]:
 
 def command(server: Daemon, word: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [FASTRAPID, "-c", server.conf_file, "-s", word], capture_output=True, text=True, timeout=30, check=False
+        [FASTRAPID, "-c", server.conf_file, "-s", word], capture_output=True, text=True, timeout=120, check=False
     )
 
 
@@ -154,8 +148,10 @@ def test_what_can_not_be_forked_is_used_up(daemon: Start, what: str) -> None:
     assert server.stop() == 0
     if what == "subprocess":  # they outlive any server: not the master's to end
         for pid in server.left():
-            assert Path(f"/proc/{pid}/comm").read_text() == "sleep\n"
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(OSError):  # one whose worker has ended is just ending, too
+                assert Path(f"/proc/{pid}/comm").read_text() == "sleep\n"
+                os.kill(pid, signal.SIGKILL)
+        wait(lambda: not server.left(), "they have ended")
 
 
 KEPT = {
@@ -186,9 +182,7 @@ def test_forked_workers_end_with_the_master(daemon: Start, stuck: bool) -> None:
             time.sleep(0.2)
         server.process.kill()
         server.process.wait()
-        start = time.monotonic()
-        wait(lambda: not server.left(), "they outlive the master", 3)
-        assert time.monotonic() - start < 2.2
+        assert last_seen(server.left) < 2.2, "they outlive the master"
 
 
 def test_a_spare_that_imports_ends_with_the_master(daemon: Start, tmp_path: Path) -> None:
@@ -197,7 +191,7 @@ def test_a_spare_that_imports_ends_with_the_master(daemon: Start, tmp_path: Path
     wait(lambda: len(server.spares()) == 1, "the spare imports")
     server.process.kill()
     server.process.wait()
-    wait(lambda: not server.left(), "they outlive the master", 3)
+    assert last_seen(server.left) < 3, "they outlive the master"
 
 
 def test_a_spare_that_dies_is_replaced(daemon: Start) -> None:
@@ -243,7 +237,7 @@ def test_the_status_shows_it(daemon: Start) -> None:
     server = daemon(PID, {"workers": 1, "control": "control", "status": {"listen": f"127.0.0.1:{port}"}}, errors=True)
 
     def spares() -> Any:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=60) as answer:
             return json.load(answer)["spares"]
 
     assert spares()[0]["state"] in ("waiting", "loading", "parked")
@@ -273,14 +267,14 @@ def test_user_and_group(daemon: Start) -> None:
             assert status_of(pid, "NoNewPrivs") == "1"
         server.process.kill()
         server.process.wait()
-        wait(lambda: not server.left(), "they outlive the master", 3)
+        assert last_seen(server.left) < 3, "they outlive the master"
 
 
 def test_the_end_while_workers_import(daemon: Start, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
     slow = f"import os, sys, time\nif '--loader' not in sys.orig_argv:\n    open({str(flag)!r}, 'w').close()\n    time.sleep(60)\n"
     server = daemon(slow + HELLO, {"workers": 2}, ready=False)
-    wait(flag.exists, f"workers import\n{server.log}")
+    wait(flag.exists, lambda: f"workers import\n{server.log}")
     time.sleep(0.1)
     assert server.stop() == 0
     assert "signal" not in server.log

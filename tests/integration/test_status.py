@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import HELLO, free_port
+from harness import HELLO, free_port, wait
 from websocket_client import client
 
 SOURCE = (
@@ -39,7 +39,7 @@ async def item(item: int):
 
 @app.get("/slow/{name}")
 async def slow(name: str):
-    await asyncio.sleep(60)
+    await asyncio.sleep(600)
 
 
 @app.get("/large")
@@ -48,8 +48,10 @@ async def large():
 
 
 @app.get("/stuck")
-async def stuck(seconds: float):
+async def stuck(seconds: float = 0, gate: str = "/"):
     time.sleep(seconds)
+    while not os.path.exists(gate):
+        time.sleep(0.01)
 
 
 @app.get("/fails/{how}")
@@ -85,6 +87,7 @@ async def pid():
     return os.getpid()
 """
 )
+NEAR = 1.1e3  # from a client's seconds to the milliseconds that are told: percentiles are off by 6 %
 
 
 class Status:
@@ -97,7 +100,7 @@ class Status:
         self.daemon = daemon(source, conf, **known)
 
     def request(self, method: str = "GET", path: str = "/status") -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path)
             answer = connection.getresponse()
@@ -113,19 +116,22 @@ class Status:
     def route(self, path: str) -> Any:
         return next(route for route in self()["routes"] if route["path"] == path)
 
-    def wait(self, condition: Callable[[Any], Any], timeout: float = 15) -> Any:
-        deadline = time.monotonic() + timeout
-        while not condition(seen := self()):
-            assert time.monotonic() < deadline, json.dumps(seen, indent=1)
-            time.sleep(0.02)
-        return seen
+    def wait(self, condition: Callable[[Any], Any]) -> Any:
+        seen: list[Any] = []
+
+        def holds() -> bool:
+            seen[:] = [self()]
+            return bool(condition(seen[0]))
+
+        wait(holds, lambda: json.dumps(seen, indent=1))
+        return seen[0]
 
     def start(self, path: str) -> None:
         """Asks for path and does not wait."""
 
         def ask() -> None:
             try:
-                self.daemon.get(path, timeout=60)
+                self.daemon.get(path, timeout=600)
             except OSError:
                 pass
             except http.client.HTTPException:
@@ -135,11 +141,12 @@ class Status:
 
 
 def test_what_it_tells(daemon: Callable[..., Any]) -> None:
+    began = time.monotonic()
     status = Status(daemon)
     seen = status()
     assert seen["pid"] == status.daemon.pid
     assert seen["generation"] == 1
-    assert 0 <= seen["uptime"] < 60
+    assert 0 <= seen["uptime"] <= time.monotonic() - began + 1
     assert seen["reload"] == {"count": 0, "failed": 0, "last": None, "error": None}
     assert seen["restarts"] == {"total": 0, "requests_lost": 0, "by_cause": {}}
     assert sorted(worker["pid"] for worker in seen["workers"]) == sorted(status.daemon.workers())
@@ -147,22 +154,27 @@ def test_what_it_tells(daemon: Callable[..., Any]) -> None:
         assert worker["state"] == "serving"
         assert worker["generation"] == 1
         assert 10e6 < worker["rss_bytes"] < 1e9
-        assert worker["loop_lag_ms"] < 2000
+    status.wait(lambda seen: all(worker["loop_lag_ms"] < 2000 for worker in seen["workers"]))
     assert status.daemon.process.poll() is None
 
 
 def test_counters_are_right_at_once(daemon: Callable[..., Any]) -> None:
     status = Status(daemon)
+    longest = 0.0
     for number in range(30):
+        began = time.monotonic()
         assert status.daemon.get(f"/items/{90 + number}")[0] == (200 if number <= 10 else 404)
+        longest = max(longest, time.monotonic() - began)
         assert status.route("/items/{item}")["requests"] == number + 1
+    began = time.monotonic()
     status.daemon.get("/items/none")
+    longest = max(longest, time.monotonic() - began)
     status.daemon.get("/nowhere")
     route = status.route("/items/{item}")
     assert route["status"] == {"1xx": 0, "2xx": 11, "3xx": 0, "4xx": 20, "5xx": 0, "none": 0}
     assert route["methods"] == "GET"
     assert route["endpoint"] == "main.item"
-    assert 0 < route["latency"]["p50_ms"] <= route["latency"]["p99_ms"] < 5000
+    assert 0 < route["latency"]["p50_ms"] <= route["latency"]["p99_ms"] < longest * NEAR
     seen = status()
     assert seen["requests"] == 32
     assert sum(worker["requests"] for worker in seen["workers"]) == 32
@@ -173,27 +185,30 @@ def test_counters_are_right_at_once(daemon: Callable[..., Any]) -> None:
 
 def test_latencies(daemon: Callable[..., Any]) -> None:
     status = Status(daemon)
+    longest = 0.0
     for _ in range(3):
+        began = time.monotonic()
         status.daemon.get("/stuck?seconds=0.2")
+        longest = max(longest, time.monotonic() - began)
     latency = status.route("/stuck")["latency"]
-    assert 180 < latency["p50_ms"] < 2000
-    assert 200 <= latency["mean_ms"] < 2000
+    assert 180 < latency["p50_ms"] < longest * NEAR
+    assert 200 <= latency["mean_ms"] < longest * NEAR
 
 
 def test_answers_while_every_worker_is_stuck(daemon: Callable[..., Any]) -> None:
     status = Status(daemon)
+    gate = status.daemon.folder / "gate"
     for number in range(1, 3):
         # A stuck worker takes no connection: the second one is the other worker's.
-        status.start("/stuck?seconds=3")
+        status.start(f"/stuck?gate={gate}")
         status.wait(lambda seen, n=number: sum(len(w["requests_in_flight"]) for w in seen["workers"]) == n)
-    began = time.monotonic()
     seen = status()
-    assert time.monotonic() - began < 1
     assert [worker["in_flight"] for worker in seen["workers"]] == [1, 1]
     seen = status.wait(lambda seen: all(worker["loop_lag_ms"] > 1000 for worker in seen["workers"]))
     for worker in seen["workers"]:
         assert [(f["method"], f["route"]) for f in worker["requests_in_flight"]] == [("GET", "/stuck")]
         assert worker["requests_in_flight"][0]["seconds"] > 1
+    gate.touch()
     status.wait(lambda seen: seen["in_flight"] == 0)
     assert status.route("/stuck")["requests"] == 2
 
@@ -262,10 +277,16 @@ def test_placements_are_shared(daemon: Callable[..., Any]) -> None:
     status = Status(daemon)
     assert status.route("/short")["placement"] == "probation"
     assert status.route("/pid")["placement"] == "async"
-    for _ in range(40):
-        status.daemon.get("/short")
-        status.daemon.get("/sleeps")
-    seen = status.wait(lambda seen: {p["state"] for p in seen["placements"]} == {"inline", "threads"})
+
+    def settled(seen: Any) -> bool:
+        if {p["state"] for p in seen["placements"]} == {"inline", "threads"}:
+            return True
+        for _ in range(5):  # how many runs it takes is the machine's affair
+            status.daemon.get("/short")
+            status.daemon.get("/sleeps")
+        return False
+
+    seen = status.wait(settled)
     assert {p["callable"]: p["state"] for p in seen["placements"]} == {
         "main.short": "inline",
         "main.sleeps": "threads",
@@ -338,7 +359,7 @@ def test_routes_that_change_when_the_application_starts_are_counted(daemon: Call
     }
     assert [error["route"] for error in seen["last_errors"]] == ["GET /fails/{how}"]
     assert status.route("/items/{item}")["status"]["4xx"] == 1
-    assert status.route("/sleeps")["placement"] == "threads"
+    wait(lambda: status.route("/sleeps")["placement"] == "threads", "all workers know of it")
 
 
 def test_a_dead_workers_requests_are_named_and_its_counters_kept(daemon: Callable[..., Any]) -> None:
@@ -436,7 +457,12 @@ def test_routes_that_are_no_more(daemon: Callable[..., Any]) -> None:
         status.daemon.get("/items/1")
     (status.daemon.folder / "main.py").write_text(HELLO)
     status.daemon.process.send_signal(signal.SIGHUP)
-    seen = status.wait(lambda seen: {worker["generation"] for worker in seen["workers"]} == {2})
+    seen = status.wait(
+        lambda seen: (
+            {worker["generation"] for worker in seen["workers"]} == {2}
+            and any(route.get("what") == "former routes" for route in seen["routes"])
+        )
+    )
     former = next(route for route in seen["routes"] if route.get("what") == "former routes")
     assert former["requests"] == 4
     assert seen["requests"] == 4
@@ -468,7 +494,7 @@ def test_only_the_status(daemon: Callable[..., Any]) -> None:
 def test_over_a_unix_socket(daemon: Callable[..., Any], tmp_path: Path) -> None:
     server = daemon(SOURCE, {"status": {"listen": "unix:status.sock"}})
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
+        connection.settimeout(60)
         connection.connect(str(tmp_path / "status.sock"))
         connection.sendall(b"GET /status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         answer = b""
@@ -487,13 +513,16 @@ def test_no_secrets(daemon: Callable[..., Any]) -> None:
 
 
 def test_the_table(daemon: Callable[..., Any], fastrapid: Callable[..., Any]) -> None:
+    began = time.monotonic()
     status = Status(daemon, errors=True, control="control.sock")
     status.daemon.get("/items/1")
     status.daemon.get("/fails/value")
     done = fastrapid("-c", str(status.daemon.conf_file), "-s", "status")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("fastrapid ")
-    assert f"pid {status.daemon.pid}, up 0:00:" in done.stdout
+    up = re.search(rf"pid {status.daemon.pid}, up (\d+):(\d\d):(\d\d)\b", done.stdout)
+    assert up, done.stdout
+    assert int(up[1]) * 3600 + int(up[2]) * 60 + int(up[3]) <= time.monotonic() - began + 1
     assert "WORKER" in done.stdout
     assert any(line.endswith(" GET /items/{item}") for line in done.stdout.splitlines())
     assert "1 times ValueError at " in done.stdout
@@ -545,8 +574,7 @@ def test_each_of_many_requests_is_named(daemon: Callable[..., Any]) -> None:
     try:
         for connection in connections:
             connection.sendall(b"GET /slow/x HTTP/1.1\r\nHost: x\r\n\r\n")
-        seen = status.wait(lambda seen: seen["in_flight"] == 400)
-        assert seen["workers"][0]["connections"] == 400
+        seen = status.wait(lambda seen: seen["in_flight"] == seen["workers"][0]["connections"] == 400)
         assert status.route("/slow/{name}")["in_flight"] == 400
         assert len(seen["workers"][0]["requests_in_flight"]) == 256  # that is enough to be read
         os.kill(pid, signal.SIGKILL)

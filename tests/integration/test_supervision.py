@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import socket
@@ -12,19 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import HELLO, descriptors, is_free
+from harness import HELLO, descriptors, is_free, last_seen, read_head, wait
 from load import Load
 
 Start = Callable[..., Any]
 PID = HELLO + "\nimport os\n\n@app.get('/pid')\nasync def pid():\n    return os.getpid()\n"
 STUCK = PID + "\nimport time\n\n@app.get('/stuck')\nasync def stuck():\n    time.sleep(600)\n"
-
-
-def wait(condition: Callable[[], bool], what: str, timeout: float = 15) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
 
 
 def forget(server: Any) -> None:
@@ -33,13 +27,14 @@ def forget(server: Any) -> None:
 
 
 def test_killed_every_second(daemon: Start) -> None:
-    server = daemon(PID, {"workers": 2}, errors=True)
+    server = daemon(PID, {"workers": 2, "timeouts": {"idle": 60}}, errors=True)
     kills = 8
     with Load(server.port, 5, 5) as load:
         for i in range(kills):
             time.sleep(1)
             os.kill(server.workers()[i % 2], signal.SIGKILL)
-        time.sleep(1)
+            # While it comes, another one could not be told from it.
+            wait(lambda n=i: server.log.count(") is ready\n") == n + 1, lambda: f"it is back\n{server.log}")
     # What was in flight on the worker, or waited on a connection of its own.
     assert len(load.failures) <= kills * 10, load.failures[:5]
     assert server.log.count("was ended by signal 9 (Killed); it is started again") == kills
@@ -50,6 +45,7 @@ def test_killed_every_second(daemon: Start) -> None:
 
 def test_a_replacement_serves_soon(daemon: Start) -> None:
     server = daemon(PID, {"workers": 1}, errors=True)
+    server.wait_spare()
     took = []
     for _ in range(5):
         time.sleep(0.4)
@@ -58,7 +54,7 @@ def test_a_replacement_serves_soon(daemon: Start) -> None:
         start = time.monotonic()
         with server.connect() as connection:  # it waits in the queue: nothing is refused
             connection.sendall(b"GET /pid HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            assert b" 200 OK" in connection.recv(65536)
+            assert b" 200 OK" in read_head(connection)
         took.append(time.monotonic() - start)
     assert min(took) < 2, took
     print("a replacement served after", [round(t, 3) for t in took])
@@ -67,13 +63,13 @@ def test_a_replacement_serves_soon(daemon: Start) -> None:
 
 def test_a_crash_loop_is_slowed_down_and_stops_nobody(daemon: Start, tmp_path: Path) -> None:
     source = PID + f"\nif os.path.exists({str(tmp_path / 'bad')!r}):\n    os._exit(5)\n"
-    server = daemon(source, {"workers": 2}, errors=True)
+    server = daemon(source, {"workers": 2, "spare": False}, errors=True)
     (tmp_path / "bad").touch()
     victim, other = server.workers()
     time.sleep(0.3)
     os.kill(victim, signal.SIGSEGV)
     server.wait_log("it is started again in 0.4 s")
-    assert "was ended by signal 11 (Segmentation fault); it is started again" in server.log
+    assert re.search(r"was ended by signal 11 \(Segmentation fault\)(, core dumped)?; it is started again", server.log)
     assert "exited with code 5; it is started again in 0.1 s" in server.log
     assert server.json("/pid") == other
     (tmp_path / "bad").unlink()
@@ -93,7 +89,7 @@ def test_workers_end_with_the_master(daemon: Start, stuck: bool) -> None:
         server.process.kill()
         server.process.wait()
         # A process that ends gives up its memory, and with it what `left` knows it by, before its descriptors.
-        wait(lambda: not server.left() and is_free(server.port), "workers outlive the master", 3)
+        assert last_seen(lambda: server.left() or not is_free(server.port)) < 3, "workers outlive the master"
 
 
 @pytest.mark.parametrize("how", ["stop", "reload"])
@@ -107,7 +103,7 @@ def test_a_stopped_worker_is_killed_after_the_drain(daemon: Start, how: str) -> 
         server.process.send_signal(signal.SIGHUP)
         server.wait_log("generation 2\n")
         assert server.json("/") == {"hello": "world"}
-        wait(lambda: len(server.workers()) == 2, "the stopped worker is gone", 20)
+        wait(lambda: len(server.workers()) == 2, "the stopped worker is gone")
         forget(server)
     assert f"(pid {first}) did not end in time: killed" in server.log
 
@@ -134,7 +130,7 @@ def test_a_stale_pid_file_and_socket(daemon: Start, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(tmp_path / "sock"))
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        assert b'{"hello":"world"}' in connection.recv(65536)
+        assert b"".join(iter(lambda: connection.recv(65536), b"")).endswith(b'{"hello":"world"}')
 
 
 def test_a_full_disk_for_the_log(daemon: Start) -> None:
@@ -149,7 +145,7 @@ def test_a_full_disk_for_the_log(daemon: Start) -> None:
 
 def answers(server: Any) -> bool:
     try:
-        return bool(server.get("/", 2)[0] == 200)
+        return bool(server.get("/", 15)[0] == 200)
     except OSError:
         return False
 

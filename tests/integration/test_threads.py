@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from harness import wait
 
 Start = Callable[..., Any]
 APP = """
@@ -167,7 +168,7 @@ class Client(threading.Thread):
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("handlers", ["auto", "threads"])
 def test_threads_and_loop_do_not_meet(daemon: Start, handlers: str) -> None:
-    server = daemon(APP, {"sync_handlers": handlers, "threads": 8, "timeouts": {"body": 30}}, errors=True)
+    server = daemon(APP, {"sync_handlers": handlers, "threads": 8, "timeouts": {"header": 60, "body": 60}}, errors=True)
     clients = [Client(server.port, seed) for seed in range(CLIENTS)]
     for client in clients:
         client.start()
@@ -177,11 +178,14 @@ def test_threads_and_loop_do_not_meet(daemon: Start, handlers: str) -> None:
     failures = [failure for client in clients for failure in client.failures]
     assert not failures, (len(failures), failures[:5])
     assert sum(client.whole for client in clients) > CLIENTS * ROUNDS * len(VISITS) / 2
-    for _ in range(100):
-        state = server.json("/state")
-        if state["open"] == 0:
-            break
-    assert state["open"] == 0
-    assert state["done"] >= sum(client.uploads for client in clients) > 0
+    uploads = sum(client.uploads for client in clients)
+    assert uploads > 0
+    states: list[Any] = [None]  # the last one
+
+    def settled() -> bool:
+        states[0] = server.json("/state")
+        return bool(states[0]["open"] == 0 and states[0]["done"] >= uploads)
+
+    wait(settled, lambda: f"{states[0]}, {uploads} uploads")
     assert "never retrieved" not in server.log
     assert server.log.count("RuntimeError: on purpose") > 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import struct
-import time
 
 import pytest
+from harness import read_head, wait
 from websocket_client import APP, Raw, Start, client, closed, raw, url, wait_seen
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -20,7 +20,7 @@ def test_echo(daemon: Start) -> None:
     with client(server, "/echo") as ws:
         for message in ("hello", "", "äöü€😀", b"", b"\0\xff", "x" * 125, "x" * 126, b"x" * 65535, b"x" * 65536):
             ws.send(message)
-            assert ws.recv(timeout=10) == message
+            assert ws.recv(timeout=60) == message
     wait_seen(server, ["disconnect", 1000, ""], ["echo ended"])
     # The connection counts as one request, and HTTP goes on beside it.
     assert server.json("/") == {"hello": "world"}
@@ -30,8 +30,8 @@ def test_json(daemon: Start) -> None:
     server = daemon(APP)
     with client(server, "/json") as ws:
         ws.send('{"a": [1, null]}')
-        assert ws.recv(timeout=10) == '{"got":{"a":[1,null]}}'
-        assert ws.recv(timeout=10) == b'["binary"]'
+        assert ws.recv(timeout=60) == '{"got":{"a":[1,null]}}'
+        assert ws.recv(timeout=60) == b'["binary"]'
         assert closed(ws) == (4001, "enough")
 
 
@@ -40,7 +40,7 @@ def test_iterates_until_the_client_closes(daemon: Start) -> None:
     with client(server, "/iterate") as ws:
         for text in ("a", "b", "c"):
             ws.send(text)
-            assert ws.recv(timeout=10) == text.upper()
+            assert ws.recv(timeout=60) == text.upper()
     wait_seen(server, ["iterated"])
 
 
@@ -48,7 +48,7 @@ def test_parameters_and_dependencies(daemon: Start) -> None:
     server = daemon(APP)
     headers = {"X-Token": "secret", "Cookie": "session=abc"}
     with client(server, "/items/7?q=5", additional_headers=headers) as ws:
-        assert ws.recv(timeout=10) == '[7,"secret/5","abc"]'
+        assert ws.recv(timeout=60) == '[7,"secret/5","abc"]'
         assert closed(ws) == (1000, "")
     wait_seen(server, ["open"], ["closed"])
 
@@ -65,7 +65,7 @@ def test_invalid_parameters_refuse(daemon: Start) -> None:
 def test_scope(daemon: Start) -> None:
     server = daemon(APP)
     with client(server, "/scope/a%20b/c?q=1&r=%20", additional_headers={"X-Sent": "here"}) as ws:
-        scope = json.loads(ws.recv(timeout=10))
+        scope = json.loads(ws.recv(timeout=60))
     assert scope == {
         "type": "websocket",
         "http_version": "1.1",
@@ -92,7 +92,7 @@ def test_subprotocols_and_headers(daemon: Start) -> None:
         assert ws.subprotocol == "two"
         assert ws.response is not None
         assert ws.response.headers["X-Own"] == "value"
-        assert ws.recv(timeout=10) == '["one","two"]'
+        assert ws.recv(timeout=60) == '["one","two"]'
 
 
 def test_exceptions(daemon: Start) -> None:
@@ -113,9 +113,9 @@ def test_exceptions(daemon: Start) -> None:
     with client(server, "/fails?accepted=true") as ws:
         assert closed(ws) == (1011, "")
     with client(server, "/returns") as ws:
-        assert ws.recv(timeout=10) == "bye"
+        assert ws.recv(timeout=60) == "bye"
         assert closed(ws) == (1000, "")
-    assert server.log.count("ValueError: on purpose") == 2
+    wait(lambda: server.log.count("ValueError: on purpose") == 2, lambda: server.log)
     assert "WebSocket /fails failed" in server.log
 
 
@@ -160,7 +160,7 @@ def test_send_after_the_end(daemon: Start) -> None:
 def test_sender_learns_of_the_end(daemon: Start) -> None:
     server = daemon(APP)
     with client(server, "/endless") as ws:
-        assert ws.recv(timeout=10) == "tick"
+        assert ws.recv(timeout=60) == "tick"
     wait_seen(server, ["sender", 1006])
 
 
@@ -171,7 +171,7 @@ def test_client_leaves_before_it_is_accepted(daemon: Start) -> None:
             b"GET /waits HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
-        time.sleep(0.2)
+        wait_seen(server, ["waits began"])
     wait_seen(server, ["websocket.disconnect", 1006], ["waits ended"])
 
 
@@ -193,7 +193,7 @@ app.add_middleware(Middleware)
     server = daemon(source)
     with client(server, "/echo") as ws:
         ws.send("through")
-        assert ws.recv(timeout=10) == "through"
+        assert ws.recv(timeout=60) == "through"
     assert ["middleware", "/echo"] in server.json("/seen")
 
 
@@ -207,7 +207,7 @@ def test_accept_of_the_rfc(daemon: Start) -> None:
             b"GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
-        head = connection.recv(4096).lower()
+        head = read_head(connection).lower()
     assert head.startswith(b"http/1.1 101 switching protocols\r\n")
     assert b"\r\nsec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n" in head
     assert b"\r\nupgrade: websocket\r\n" in head
@@ -267,38 +267,30 @@ def test_frames_behind_the_head(daemon: Start) -> None:
 
 
 def test_sigterm_closes(daemon: Start) -> None:
-    server = daemon(APP)
+    server = daemon(APP, {"timeouts": {"drain": 600}})
     with client(server, "/echo") as ws, client(server, "/endless") as other:
-        assert other.recv(timeout=10) == "tick"
+        assert other.recv(timeout=60) == "tick"
         ws.send("x")
-        assert ws.recv(timeout=10) == "x"
-        start = time.monotonic()
+        assert ws.recv(timeout=60) == "x"
         server.process.send_signal(signal.SIGTERM)
         assert closed(ws) == (1012, "")
         with pytest.raises(ConnectionClosed) as info:
             while True:
-                other.recv(timeout=10)
+                other.recv(timeout=60)
         assert info.value.rcvd is not None
         assert info.value.rcvd.code == 1012
-        assert server.wait_exit() == 0
-        assert time.monotonic() - start < 5
+        assert server.wait_exit() == 0  # in less time than that of the drain
 
 
 def test_reload_closes_the_old_ones(daemon: Start) -> None:
     server = daemon(APP)
     with client(server, "/echo") as ws:
         ws.send("x")
-        assert ws.recv(timeout=10) == "x"
+        assert ws.recv(timeout=60) == "x"
         server.process.send_signal(signal.SIGHUP)
         assert closed(ws) == (1012, "")
     with client(server, "/echo") as ws:
         ws.send("again")
-        assert ws.recv(timeout=10) == "again"
-    deadline = time.monotonic() + 20
-    while len(server.workers()) > 1:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        assert ws.recv(timeout=60) == "again"
+    wait(lambda: len(server.workers()) == 1, lambda: server.log)
     server.before = {}
-
-
-# ---- the settings

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 import websocket_client
+from harness import wait
 from websocket_client import Raw, Start, raw, wait_seen
 
 APP = (Path(__file__).parent / "apps/worker_websocket_end.py").read_text()
+LONG = {"timeouts": {"ws_hold": 600, "ws_close": 60}}  # where none of it is to pass
 BYE = struct.pack("!H", 4000) + b"bye"
 
 
@@ -29,7 +31,7 @@ def say(ws: Raw, *texts: str, close: bool = True) -> None:
 
 
 def test_what_came_before_the_close_is_answered(daemon: Start) -> None:
-    server = daemon(APP)
+    server = daemon(APP, LONG)
     for path in ("/work", "/work?seconds=0.1"):
         with raw(server, path) as ws:
             say(ws, "one", "two", "three")
@@ -42,7 +44,7 @@ def test_what_came_before_the_close_is_answered(daemon: Start) -> None:
 
 
 def test_the_close_comes_while_a_message_is_answered(daemon: Start) -> None:
-    server = daemon(APP)
+    server = daemon(APP, LONG)
     with raw(server, "/work?seconds=0.4") as ws:
         say(ws, "one", close=False)
         wait_seen(server, ["took", "one"])
@@ -53,7 +55,7 @@ def test_the_close_comes_while_a_message_is_answered(daemon: Start) -> None:
 
 
 def test_a_handler_that_looks_late(daemon: Start) -> None:
-    server = daemon(APP)
+    server = daemon(APP, LONG)
     with raw(server, "/late?seconds=0.3") as ws:
         say(ws, "one")
         ws.socket.shutdown(socket.SHUT_WR)  # who has closed may end its side
@@ -64,7 +66,7 @@ def test_a_handler_that_looks_late(daemon: Start) -> None:
 
 
 def test_what_follows_the_close_is_nothing(daemon: Start) -> None:
-    server = daemon(APP)
+    server = daemon(APP, LONG)
     with raw(server, "/work?seconds=0.2") as ws:
         say(ws, "one")
         ws.socket.sendall(ws.encode(1, b"two") + ws.encode(9, b"ping") + b"\xff" * 100)
@@ -75,11 +77,12 @@ def test_what_follows_the_close_is_nothing(daemon: Start) -> None:
 
 
 def test_each_message_has_its_time(daemon: Start) -> None:
-    server = daemon(APP)
-    with raw(server, "/work?seconds=0.5") as ws:
-        say(ws, "one", "two", "three", "four")  # two seconds
-        for text in (b"ONE", b"TWO", b"THREE", b"FOUR"):
-            assert ws.recv() == (1, text)
+    server = daemon(APP, {"timeouts": {"ws_hold": 5}})
+    texts = ("one", "two", "three", "four", "five", "six")
+    with raw(server, "/work?seconds=1") as ws:
+        say(ws, *texts)  # six seconds
+        for text in texts:
+            assert ws.recv() == (1, text.upper().encode())
         assert ws.code() == 4000
 
 
@@ -108,21 +111,17 @@ def test_the_time_is_a_setting(daemon: Start) -> None:
 
 
 def test_a_handler_that_ends_meanwhile(daemon: Start) -> None:
-    server = daemon(APP, errors=True)
-    took = []
+    server = daemon(APP, LONG, errors=True)
     for how, code in (("closes", 4001), ("fails", 1011), *[("returns", 4000)] * 4):
         with raw(server, f"/last/{how}") as ws:
             say(ws, "x", "y")
             assert ws.recv() == (1, b"last")
-            began = time.monotonic()
-            assert ws.code() == code
-            took.append(time.monotonic() - began)
-    assert min(took[2:]) < 0.5  # not after the time that it had
-    assert server.log.count("ValueError: fails") == 1
+            assert ws.code() == code  # not after the time that it had
+    wait(lambda: server.log.count("ValueError: fails") == 1, lambda: server.log)
 
 
 def test_a_handler_that_only_sends_holds_up_nobody(daemon: Start) -> None:
-    server = daemon(websocket_client.APP)
+    server = daemon(websocket_client.APP, LONG)
     with raw(server, "/endless") as ws:
         assert ws.recv() == (1, b"tick")
         began = time.monotonic()
@@ -130,7 +129,7 @@ def test_a_handler_that_only_sends_holds_up_nobody(daemon: Start) -> None:
         while (frame := ws.recv()) == (1, b"tick"):
             pass
         assert frame == (8, BYE[:2])
-        assert time.monotonic() - began < 0.8
+        assert time.monotonic() - began < 300
     wait_seen(server, ["sender", 1006])
 
 
@@ -151,10 +150,10 @@ def test_a_client_that_is_gone_is_gone(daemon: Start) -> None:
         say(ws, "one", "two")
         ws.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         ws.socket.close()
-    deadline = time.monotonic() + 10
-    while len([entry for entry in server.json("/seen") if entry[0] == "left"]) < 10:
-        assert time.monotonic() < deadline, server.json("/seen")
-        time.sleep(0.02)
+    wait(
+        lambda: sum(entry[0] == "left" for entry in server.json("/seen")) == 10,
+        lambda: str(server.json("/seen")),
+    )
 
 
 # ---- the server leaves
@@ -177,7 +176,7 @@ RESTART = struct.pack("!H", 1012)
 
 @WAYS
 def test_a_message_that_is_being_answered(daemon: Start, leave: Leave) -> None:
-    server = daemon(APP, new_fds=1)
+    server = daemon(APP, LONG, new_fds=1)
     with raw(server, f"/work?gate={server.folder}/gate") as ws:
         say(ws, "one", close=False)
         wait_seen(server, ["took", "one"])
@@ -193,20 +192,18 @@ def test_a_message_that_is_being_answered(daemon: Start, leave: Leave) -> None:
 
 @WAYS
 def test_one_that_waits_is_told_at_once(daemon: Start, leave: Leave) -> None:
-    server = daemon(APP)
+    server = daemon(APP, LONG)
     with raw(server, "/work") as ws:
         say(ws, "one", close=False)
         assert ws.recv() == (1, b"ONE")
         leave(server)
-        began = time.monotonic()
         assert ws.recv() == (8, RESTART)
-        assert time.monotonic() - began < 0.8
 
 
 @WAYS
 def test_a_handshake_that_was_read_is_served(daemon: Start, leave: Leave) -> None:
     """It is accepted, what was sent with it is answered, and then it is told as the others are."""
-    server = daemon(APP)
+    server = daemon(APP, LONG)
     head = (
         f"GET /slow-accept?gate={server.folder}/gate HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -215,10 +212,7 @@ def test_a_handshake_that_was_read_is_served(daemon: Start, leave: Leave) -> Non
     with server.connect() as silent, server.connect() as early:
         silent.sendall(head)
         early.sendall(head + Raw.encode(1, b"early"))
-        deadline = time.monotonic() + 10
-        while server.json("/seen").count(["asked"]) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait(lambda: server.json("/seen").count(["asked"]) == 2, "both are asked for")
         leave(server)
         time.sleep(0.2)
         (server.folder / "gate").touch()
@@ -234,11 +228,9 @@ def test_a_handshake_that_was_read_is_served(daemon: Start, leave: Leave) -> Non
 
 def test_who_does_not_end_is_cancelled(daemon: Start) -> None:
     server = daemon(APP, {"timeouts": {"drain": 0.5}})
-    with raw(server, "/work?seconds=30") as ws:
+    with raw(server, "/work?seconds=600") as ws:
         say(ws, "one", close=False)
         wait_seen(server, ["took", "one"])
-        began = time.monotonic()
         os.kill(server.pid, signal.SIGTERM)
-        assert server.wait_exit() == 0
-        assert time.monotonic() - began < 10
+        assert server.wait_exit(25) == 0  # 30 is the default
         assert ws.recv()[0] == 8

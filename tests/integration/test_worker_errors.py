@@ -3,6 +3,7 @@
 import http.client
 
 import pytest
+from harness import wait
 from worker_daemon import serving
 
 
@@ -21,8 +22,7 @@ def test_exception(daemon, path, words):
     for _ in range(12):  # a def may have moved to the loop meanwhile
         answer = daemon.get(path)
         assert (answer.status, answer.body) == (500, b"Internal Server Error")
-    daemon.wait_log(f"ValueError: {words}")
-    assert daemon.log.count(f"ValueError: {words}") == 12
+    wait(lambda: daemon.log.count(f"ValueError: {words}") == 12, lambda: daemon.log)
     assert "Traceback (most recent call last)" in daemon.log
     assert f"GET {path}" in daemon.log
     assert daemon.json("/pid") == pid
@@ -44,8 +44,7 @@ def test_what_is_no_exception(daemon, path, words):
     pid = daemon.json("/pid")
     for _ in range(12):
         assert daemon.get(path).status == 500
-    daemon.wait_log(words)
-    assert daemon.log.count(f"\n  {words}\n") == 12
+    wait(lambda: daemon.log.count(f"\n  {words}\n") == 12, lambda: daemon.log)
     assert daemon.json("/pid") == pid
 
 

@@ -8,6 +8,7 @@ import socket
 import time
 
 import pytest
+from harness import wait
 from worker_daemon import APPS, serving
 
 
@@ -27,15 +28,24 @@ def read_until_close(connection):
 
 
 def wait_seen(daemon, wanted):
-    deadline = time.monotonic() + 5
-    while not (found := [item for item in daemon.json("/seen") if wanted(item)]):
-        assert time.monotonic() < deadline, daemon.json("/seen")
-        time.sleep(0.02)
-    return found
+    wait(lambda: any(wanted(item) for item in daemon.json("/seen")), lambda: str(daemon.json("/seen")))
+
+
+def wait_still(daemon):
+    """What /endless has sent, when it sends no more: each look gives its worker a turn."""
+    looks = []
+
+    def still():
+        looks.append(daemon.json("/progress"))
+        time.sleep(0.2)
+        return looks[-1] > 0 and looks[-3:] == looks[-1:] * 3
+
+    wait(still, lambda: str(looks))
+    return looks[-1]
 
 
 def test_keep_alive(daemon):
-    connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60)
     for path in ("/", "/async", "/", "/stream", "/async", "/nowhere", "/") * 5:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -64,7 +74,7 @@ def test_pipelined_requests_that_wait(daemon, seconds):
     """Nobody else's traffic is needed for the second one to go on."""
     request = b"GET /turn?seconds=%g HTTP/1.1\r\nHost: x\r\n%s\r\n"
     with daemon.connect() as connection:
-        connection.settimeout(5)
+        connection.settimeout(60)
         connection.sendall(request % (seconds, b"") * 4 + request % (seconds, b"Connection: close\r\n"))
         assert read_until_close(connection).count(b"HTTP/1.1 200 OK") == 5
 
@@ -75,7 +85,7 @@ def test_a_body_that_waits_for_its_reader(daemon, pieces):
     data = b"400\r\n" + b"x" * 1024 + b"\r\n"
     head = b"POST /sum-later HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
     with daemon.connect() as connection:
-        connection.settimeout(5)
+        connection.settimeout(60)
         connection.sendall(head + data * pieces + b"0\r\n\r\n")
         answer = read_until_close(connection)
     assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["size"] == 1024 * pieces
@@ -97,7 +107,7 @@ def test_answers_that_can_not_be_sent(daemon, path, words):
     seen = daemon.log.count(words)
     answer = daemon.get(path)
     assert (answer.status, answer.body) == (500, b"Internal Server Error")
-    daemon.wait_log(words)
+    wait(lambda: daemon.log.count(words) > seen, lambda: daemon.log)
     assert daemon.log.count(words) == seen + 1
     assert daemon.json("/") == {"Hello": "World"}
 
@@ -159,18 +169,14 @@ def test_streaming(daemon):
 
 def test_back_pressure(daemon):
     """A client that does not read stops the application, not the server."""
+    tasks = daemon.json("/tasks")
     with daemon.connect() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         connection.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
-        time.sleep(0.5)
-        sent = daemon.json("/progress")
-        time.sleep(0.2)
-        assert 0 < sent == daemon.json("/progress") < 16 << 20
+        assert wait_still(daemon) < 16 << 20
     # Its leaving ends the stream, though the generator never waits.
-    time.sleep(0.2)
-    sent = daemon.json("/progress")
-    time.sleep(0.2)
-    assert daemon.json("/progress") == sent
+    wait(lambda: daemon.json("/tasks") <= tasks, "its task has ended")
+    wait_still(daemon)
 
 
 def test_files_and_head(daemon):
@@ -203,7 +209,7 @@ def test_background_task_runs_after_the_answer(daemon):
 def test_disconnect_is_told(daemon):
     with daemon.connect() as connection:
         connection.sendall(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
-        time.sleep(0.1)
+        wait_seen(daemon, lambda item: item == "waits")
     wait_seen(daemon, lambda item: item == "left")
 
 
@@ -275,7 +281,7 @@ def test_unix_socket(tmp_path):
         serving(tmp_path, "worker_http", [f"unix:{path}"]),
         socket.socket(socket.AF_UNIX) as connection,
     ):
-        connection.settimeout(10)
+        connection.settimeout(60)
         connection.connect(str(path))
         connection.sendall(b"GET /scope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         body = read_until_close(connection).split(b"\r\n\r\n", 1)[1]

@@ -17,7 +17,7 @@ PROGRAM = Path(os.environ.get("FASTRAPI_IMAGERULES", BUILD / "obj/tests/integrat
 
 def get(port, path):
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read())
@@ -36,7 +36,7 @@ def test_the_image_rules(tmp_path):
             stderr=out,
         )
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while "ready" not in log.read_text():
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.02)
@@ -45,4 +45,4 @@ def test_the_image_rules(tmp_path):
         assert get(port, "/") == (200, {"Hello": "World"})
     finally:
         process.terminate()
-        assert process.wait(20) == 0, log.read_text()
+        assert process.wait(120) == 0, log.read_text()

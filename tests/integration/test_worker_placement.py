@@ -1,9 +1,9 @@
 """`def` handlers under `auto`: quick ones move to the loop, those that need a thread have one."""
 
 import concurrent.futures
-import time
 
 import pytest
+from harness import wait
 from worker_daemon import serving
 
 RUNS = 30  # enough for any verdict
@@ -16,8 +16,10 @@ def daemon(tmp_path):
 
 
 def test_a_quick_def_moves_to_the_loop(daemon):
-    first, *_, last = [daemon.json("/quick") for _ in range(RUNS)]
-    assert (first, last) == (False, True)
+    assert daemon.json("/quick") is False
+    # One that the machine has interrupted says nothing of it: as many as may be tried.
+    assert any(daemon.json("/quick") for _ in range(200))
+    assert daemon.json("/quick") is True
 
 
 @pytest.mark.parametrize(
@@ -33,25 +35,27 @@ def test_waiting_for_another_request(daemon):
     for _ in range(RUNS):
         daemon.json("/quick")
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        waiting = pool.submit(daemon.json, "/wait")
-        time.sleep(0.2)
+        waiting = pool.submit(daemon.json, "/wait", 120)
+        wait(lambda: daemon.json("/waits") is True, "it waits")
         assert not waiting.done()
         assert daemon.json("/set") == "set"
         assert waiting.result() is True
 
 
-def test_blocking_delays_nobody_else(daemon):
+def test_blocking_delays_nobody_else(daemon, tmp_path):
     assert daemon.json("/block") == "slept"
+    gate = tmp_path / "gate"
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        blocking = [pool.submit(daemon.json, "/block") for _ in range(3)]
-        longest = 0
-        while not all(one.done() for one in blocking):
-            begin = time.monotonic()
-            daemon.json("/async")
-            daemon.json("/quick")
-            longest = max(longest, time.monotonic() - begin)
+        blocking = [pool.submit(daemon.json, f"/block?gate={gate}", 120) for _ in range(3)]
+        try:
+            wait(lambda: daemon.json("/blocked") == 4, "they block")
+            for _ in range(RUNS):
+                daemon.json("/async")
+                daemon.json("/quick")
+            assert not any(one.done() for one in blocking)
+        finally:
+            gate.touch()
         assert [one.result() for one in blocking] == ["slept"] * 3
-    assert longest < 0.5
 
 
 @pytest.mark.parametrize(("mode", "inline"), [("inline", True), ("threads", False)])

@@ -13,7 +13,7 @@ def daemon(tmp_path_factory):
 
 
 def ask(daemon, method, path, body=None, headers=None):
-    connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60)
     connection.request(method, path, body, headers or {})
     answer = connection.getresponse()
     data = answer.read()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import FASTRAPID, Daemon, descriptors
+from harness import FASTRAPID, Daemon, descriptors, wait
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -60,13 +59,10 @@ def test_unmodified(daemon: Callable[..., Daemon], real_is_installed: None) -> N
     # After a reload, the application is loaded in other processes.
     main = server.folder / "main.py"
     main.write_text(SOURCE.replace("VALUE = 1", "VALUE = 2"))
-    done = subprocess.run([FASTRAPID, "-c", server.conf_file, "-s", "reload"], timeout=90, check=False)
+    done = subprocess.run([FASTRAPID, "-c", server.conf_file, "-s", "reload"], timeout=120, check=False)
     assert done.returncode == 0, server.log
     check(server, 2)
-    deadline = time.monotonic() + 30
-    while len(server.workers()) != 2:
-        assert time.monotonic() < deadline, server.log
-        time.sleep(0.02)
+    wait(lambda: len(server.workers()) == 2, lambda: server.log)
     server.before = {pid: descriptors(pid) for pid in [server.pid, *server.workers()]}
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import os
 import struct
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from harness import wait
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -55,13 +55,17 @@ class Raw:
         self.socket.sendall(self.encode(opcode, payload, fin))
 
     def take(self, n: int) -> bytes:
-        while len(self.data) < n:
+        pieces = [self.data]
+        missing = n - len(self.data)
+        while missing > 0:
             piece = self.socket.recv(65536)
             if not piece:
-                raise EOFError(self.data)
-            self.data += piece
-        piece, self.data = self.data[:n], self.data[n:]
-        return piece
+                raise EOFError(b"".join(pieces))
+            pieces.append(piece)
+            missing -= len(piece)
+        data = b"".join(pieces)
+        self.data = data[n:]
+        return data[:n]
 
     def recv(self) -> tuple[int, bytes]:
         first, length = self.take(2)
@@ -96,21 +100,18 @@ def url(server: Any, path: str) -> str:
 
 
 def client(server: Any, path: str, **options: Any) -> ClientConnection:
-    return connect(url(server, path), proxy=None, compression=None, **{"max_size": None, **options})
+    return connect(url(server, path), proxy=None, compression=None, **{"max_size": None, "open_timeout": 60, **options})
 
 
 def closed(ws: ClientConnection) -> tuple[int, str]:
     with pytest.raises(ConnectionClosed) as info:
-        ws.recv(timeout=10)
+        ws.recv(timeout=60)
     assert info.value.rcvd is not None
     return info.value.rcvd.code, info.value.rcvd.reason
 
 
 def wait_seen(server: Any, *expected: Any) -> None:
-    deadline = time.monotonic() + 10
-    while True:
-        seen = server.json("/seen")
-        if all(e in seen for e in expected):
-            return
-        assert time.monotonic() < deadline, (seen, server.log)
-        time.sleep(0.02)
+    wait(
+        lambda: all(e in server.json("/seen") for e in expected),
+        lambda: f"{expected}: {server.json('/seen')}\n{server.log}",
+    )

@@ -135,9 +135,14 @@ async def sqlite():
 async def group():
     done = []
 
+    turns = [anyio.Event() for _ in range(5)]
+    turns[1].set()
+
     async def work(n):
-        await anyio.sleep(0.1 * n)
+        await turns[n].wait()
+        await anyio.sleep(0.05)
         done.append(n)
+        turns[n + 1].set()
 
     async with anyio.create_task_group() as tasks:
         for n in (3, 1, 2):

@@ -97,6 +97,11 @@ async def show_progress():
     return progress["sent"]
 
 
+@app.get("/tasks")
+async def show_tasks():
+    return len(asyncio.all_tasks())
+
+
 @app.get("/file")
 async def file():
     return FileResponse(__file__, media_type="text/x-python")
@@ -129,6 +134,7 @@ async def background(tasks: BackgroundTasks):
 @app.get("/wait")
 async def wait(request: Request):
     """Waits for the client to leave."""
+    seen.append("waits")
     while not await request.is_disconnected():
         await asyncio.sleep(0.01)
     seen.append("left")

@@ -11,7 +11,8 @@ import anyio.from_thread
 from fastrapi import FastrAPI
 
 app = FastrAPI()
-event = threading.Event()
+begun, event = threading.Event(), threading.Event()
+blocked: list[str] = []
 loop_thread = _thread.get_ident()
 
 
@@ -51,7 +52,13 @@ def own(port: int):
 
 @app.get("/wait")
 def wait():
-    return event.wait(10)
+    begun.set()
+    return event.wait(60)
+
+
+@app.get("/waits")
+async def waits():
+    return begun.is_set()
 
 
 @app.get("/set")
@@ -61,6 +68,14 @@ def set_event():
 
 
 @app.get("/block")
-def block():
-    time.sleep(1)
+def block(gate: str = "/"):
+    blocked.append(gate)
+    time.sleep(0.01)
+    while not os.path.exists(gate):
+        time.sleep(0.01)
     return "slept"
+
+
+@app.get("/blocked")
+async def count_blocked():
+    return len(blocked)  # those that did are among them

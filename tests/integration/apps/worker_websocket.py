@@ -1,6 +1,7 @@
 """WebSocket endpoints, and at /seen what they have seen."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 from fastrapi import (
@@ -153,10 +154,10 @@ async def flood(ws: WebSocket, n: int, size: int):
 
 
 @app.websocket("/slow")
-async def slow(ws: WebSocket):
+async def slow(ws: WebSocket, gate: str):
     await ws.accept()
-    await ws.receive_text()
-    await asyncio.sleep(1)
+    while not Path(gate).exists():
+        await asyncio.sleep(0.01)
     n = 0
     async for data in ws.iter_bytes():
         n += len(data)
@@ -178,6 +179,7 @@ async def endless(ws: WebSocket):
 async def waits(ws: WebSocket):
     try:
         message = await ws.receive()
+        seen.append(["waits began"])
         message = await ws.receive()
         seen.append([message["type"], message["code"]])
     finally:
