@@ -401,7 +401,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *watcher, int revents)
 	/* It may be us who were stopped: what was said meanwhile is heard first. */
 	if (m->asked)
 		fr_spare_hear(&m->crew->spare);
-	else if (m->pid && !read_reports(m))
+	else if (m->pid && !read_reports(m, FR_REPORTS_TURN))
 		close_report(m);
 	if (ev_is_active(watcher) || m->crew->state >= FR_CREW_RETIRING ||
 	    (m->pid && (m->ready || fr_child_has_ended(m->pid))))

@@ -126,7 +126,7 @@ static void on_report(struct ev_loop *loop, ev_io *watcher, int revents)
 
 void fr_spare_hear(struct fr_spare *spare)
 {
-	read_reports(spare); /* their end, too, is left to on_report */
+	read_reports(spare, FR_REPORTS_TURN); /* their end, too, is left to on_report */
 }
 
 /* ---- life ---- */
