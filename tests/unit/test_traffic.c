@@ -1,3 +1,4 @@
+/* In whose turn a worker is: written as numbers, told as text, whatever the memory holds. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
