@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import FileResponse as FileResponse
 from starlette.responses import HTMLResponse as HTMLResponse
@@ -17,8 +17,6 @@ from .exceptions import FastAPIDeprecationWarning
 from .sse import EventSourceResponse as EventSourceResponse
 
 _ADVICE = " is deprecated: with a response model or return type the answer is encoded directly."
-
-
 _LIBRARIES = ("ujson", "orjson")
 
 
@@ -26,16 +24,21 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_LIBRARIES})
 
 
-def __getattr__(name: str) -> Any:
-    """A library, imported when somebody asks for it; None where it is not installed."""
-    if name not in _LIBRARIES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        module = importlib.import_module(name)
-    except ModuleNotFoundError:
-        module = None
-    globals()[name] = module
-    return module
+if TYPE_CHECKING:
+    ujson: Any
+    orjson: Any
+else:
+    # Type checkers would take any name for one that exists.
+    def __getattr__(name: str) -> Any:
+        """A library, imported when somebody asks for it; None where it is not installed."""
+        if name not in _LIBRARIES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError:
+            module = None
+        globals()[name] = module
+        return module
 
 
 def _library(name: str) -> Any:

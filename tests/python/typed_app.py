@@ -27,6 +27,7 @@ from fastrapi import (
     WebSocket,
     WebSocketDisconnect,
     WebSocketException,
+    responses,
 )
 from fastrapi.exceptions import RequestValidationError
 from fastrapi.middleware.cors import CORSMiddleware
@@ -218,3 +219,4 @@ def mistakes() -> None:
     Query(3, gtt=1)  # type: ignore[call-arg]
     Depends(3)  # type: ignore[arg-type]
     HTTPException("x")  # type: ignore[arg-type]
+    responses.JSONRespones({})  # type: ignore[attr-defined]
