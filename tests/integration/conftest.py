@@ -59,7 +59,7 @@ def daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
 def fastrapid(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the daemon's program to its end, in the test's folder."""
 
-    def run(*args: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(*args: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [FASTRAPID, *args],
             cwd=tmp_path,

@@ -6,11 +6,13 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,10 +36,23 @@ async def root():
 """
 
 
+HELD: deque[socket.socket] = deque()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that is free, and stays so until a server listens there.
+
+    It is held by a socket that is bound and does not listen.  The kernel gives it to nobody who asks
+    for any port, to listen or to connect; a server that asks for it gets it, since both say that the
+    address may be used again.
+    """
+    probe = socket.socket()
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.bind(("127.0.0.1", 0))
+    HELD.append(probe)
+    if len(HELD) > 64:  # that server has long been there, or has gone
+        HELD.popleft().close()
+    return int(probe.getsockname()[1])
 
 
 def is_free(port: int) -> bool:
@@ -93,6 +108,14 @@ def descriptors(pid: int) -> dict[str, str]:
             with contextlib.suppress(OSError):
                 found[entry.name] = str(entry.readlink())
     return found
+
+
+def leads(pid: int) -> bool:
+    """Whether it leads a process group."""
+    try:
+        return os.getpgid(pid) == pid
+    except ProcessLookupError:
+        return False
 
 
 class Daemon:
@@ -154,29 +177,43 @@ class Daemon:
     def spares(self) -> list[int]:
         return [pid for pid, name in self.children().items() if name == SPARE]
 
-    def wait_spare(self, timeout: float = 30) -> int:
+    def wait_spare(self, timeout: float = 60) -> int:
         """The spare of the generation that serves, when it stands by."""
         self.wait_log(" stands by", timeout)
-        (spare,) = self.spares()
-        return spare
+        found: list[int] = []
 
-    def wait_log(self, text: str, timeout: float = 30) -> None:
-        deadline = time.monotonic() + timeout
-        while text not in self.log:
-            assert time.monotonic() < deadline, f"the log has no {text!r}:\n{self.log}"
-            time.sleep(0.01)
+        def one() -> bool:  # a worker that it has forked has its name for a moment
+            found[:] = self.spares()
+            return len(found) == 1
 
-    def wait_ready(self, timeout: float = 60) -> None:
-        deadline = time.monotonic() + timeout
-        while " ready: " not in self.log:
+        wait(one, lambda: f"spares: {found}\n{self.log}", timeout)
+        return found[0]
+
+    def wait_log(self, text: str, timeout: float = 60) -> None:
+        wait(lambda: text in self.log, lambda: f"the log has no {text!r}:\n{self.log}", timeout)
+
+    def wait_ready(self, timeout: float = 120) -> None:
+        def ready() -> bool:
             code = self.process.poll()
             assert code is None, f"it ended with {code}:\n{self.log}"
-            assert time.monotonic() < deadline, f"it is not ready:\n{self.log}"
-            time.sleep(0.01)
+            return " ready: " in self.log
+
+        wait(ready, lambda: f"it is not ready:\n{self.log}", timeout)
+        self.before = {pid: descriptors(pid) for pid in [self.pid, *self.workers()]}
+
+    def settle(self, workers: int = 1) -> None:
+        """As many workers are there, and all of them ready: what is held from here on is compared with now."""
+
+        def settled() -> bool:
+            found, log = self.workers(), self.log
+            ready = [re.search(rf"\[{pid}\] worker \d+ of generation \d+ is ready\n", log) for pid in found]
+            return len(found) == workers and all(ready)
+
+        wait(settled, lambda: f"workers: {self.workers()}\n{self.log}")
         self.before = {pid: descriptors(pid) for pid in [self.pid, *self.workers()]}
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), 15)
+        return socket.create_connection(("127.0.0.1", self.port), 60)
 
     def request(
         self,
@@ -184,7 +221,7 @@ class Daemon:
         path: str,
         body: str | bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout: float = 15,
+        timeout: float = 60,
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers in lower case, and body, over a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
@@ -195,15 +232,15 @@ class Daemon:
         finally:
             connection.close()
 
-    def get(self, path: str, timeout: float = 15) -> tuple[int, dict[str, str], bytes]:
+    def get(self, path: str, timeout: float = 60) -> tuple[int, dict[str, str], bytes]:
         return self.request("GET", path, timeout=timeout)
 
-    def json(self, path: str, timeout: float = 15) -> Any:
+    def json(self, path: str, timeout: float = 60) -> Any:
         status, _, body = self.get(path, timeout)
         assert status == 200, (status, body, self.log)
         return json.loads(body)
 
-    def wait_exit(self, timeout: float = 60) -> int:
+    def wait_exit(self, timeout: float = 120) -> int:
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -223,31 +260,30 @@ class Daemon:
                     found.append(int(entry.name))
         return found
 
-    def check_descriptors(self) -> None:
-        """Those who were there when all was ready hold no more now; closing may take a moment."""
-        deadline = time.monotonic() + 6
-        while True:
-            more: dict[int | str, list[str]] = {}
-            if len(self.spares()) > 1:  # a generation that was replaced holds an image until its spare has ended
-                more["spares"] = [str(pid) for pid in self.spares()]
-            for pid, before in self.before.items():
-                now = descriptors(pid)
-                spare = pid == self.pid and bool(self.spares())  # it was started after all was ready
-                if len(now) > len(before) + self.new_fds + spare:
-                    more[pid] = [what for fd, what in now.items() if before.get(fd) != what]
-                if sum(what.startswith("/memfd:") for what in now.values()) > 1:
-                    more[pid] = list(now.values())
-            if not more:
-                return
-            assert time.monotonic() < deadline, f"leaked descriptors: {more}"
-            time.sleep(0.05)
+    def more_descriptors(self) -> dict[int | str, list[str]]:
+        """What those who were there when all was ready hold more now."""
+        more: dict[int | str, list[str]] = {}
+        if len(self.spares()) > 1:  # a generation that was replaced holds an image until its spare has ended
+            more["spares"] = [str(pid) for pid in self.spares()]
+        for pid, before in self.before.items():
+            now = descriptors(pid)
+            spare = pid == self.pid and bool(self.spares())  # it was started after all was ready
+            if len(now) > len(before) + self.new_fds + spare:
+                more[pid] = [what for fd, what in now.items() if before.get(fd) != what]
+            if sum(what.startswith("/memfd:") for what in now.values()) > 1:
+                more[pid] = list(now.values())
+        return more
 
     def finish(self) -> None:
         """The checks after a test."""
-        if self.process.poll() is None:
-            self.check_descriptors()
+        if self.process.poll() is None:  # closing may take a moment
+            wait(lambda: not self.more_descriptors(), lambda: f"leaked descriptors: {self.more_descriptors()}", 30)
             assert self.stop() == 0, self.log
-        assert not self.left(), f"processes are left: {self.left()}\n{self.log}"
+        # Workers and spares lead groups and have been waited for.  What else was in their groups was killed,
+        # and that takes a moment.
+        own = [pid for pid in self.left() if leads(pid)]
+        assert not own, f"processes are left: {own}\n{self.log}"
+        wait(lambda: not self.left(), lambda: f"processes are left: {self.left()}\n{self.log}", 10)
         for report in REPORTS:
             assert report not in self.log, self.log
         if not self.errors:

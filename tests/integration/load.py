@@ -4,8 +4,9 @@
         ...
     assert not load.failures
 
-A keep-alive client opens a new connection only when an answer said `Connection: close`, and at no
-other time; a one-shot client opens one for each request.  A refusal, a reset, an end before the
+A keep-alive client opens a new connection only when an answer said `Connection: close`, or when it was
+itself held up for so long that the server may be closing the idle one; a one-shot client opens one for
+each request.  A refusal, a reset, an end before the
 answer is whole, an unexpected status or body: each is a failure, with its time.
 """
 
@@ -15,6 +16,9 @@ import socket
 import threading
 import time
 from types import TracebackType
+
+
+IDLE = 1.0  # seconds: less than timeouts.idle wherever this is used
 
 
 class Load:
@@ -48,7 +52,7 @@ class Load:
     ) -> None:
         self.ended.set()
         for thread in self.threads:
-            thread.join(30)
+            thread.join(120)
         self.seconds = time.monotonic() - self.started
 
     def exchange(self, connection: socket.socket, keep: bool) -> bool:
@@ -76,12 +80,16 @@ class Load:
 
     def run(self, keep: bool) -> None:
         connection = None
+        start = time.monotonic()
         while not self.ended.is_set():
-            start = time.monotonic()
+            before, start = start, time.monotonic()
+            if connection is not None and start - before > IDLE:
+                connection.close()
+                connection = None
             lives = False
             try:
                 if connection is None:
-                    connection = socket.create_connection(self.address, 30)
+                    connection = socket.create_connection(self.address, 60)
                 lives = self.exchange(connection, keep)
                 self.latencies.append(time.monotonic() - start)
                 self.closes += keep and not lives

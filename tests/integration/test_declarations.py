@@ -150,5 +150,6 @@ def test_what_raises_tells_where_and_how_to_mend_it(fastrapid: Run, tmp_path: Pa
 def test_a_server_logs_warnings_once(daemon: Callable[..., Daemon]) -> None:
     server = daemon(WARNED, {"workers": 2})
     assert server.get("/users/me")[0] == 200
+    server.wait_spare()  # it has imported the application, too
     assert server.log.count("is never reached") == 2
     assert os.fspath(server.folder) in server.log

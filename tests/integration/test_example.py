@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,18 +11,13 @@ from typing import Any
 
 import httpx
 import pytest
+from harness import free_port, wait
 
 TOP = Path(__file__).resolve().parents[2]
 EXAMPLE = TOP / "contrib/example"
 FASTRAPID = os.environ.get("FASTRAPID", str(TOP / "_build/venv/bin/fastrapid"))
 PEER = os.environ.get("FASTRAPI_PEER_PYTHON", str(TOP / "_build/peer/bin/python"))
 DEMO = {"Authorization": "Bearer demo-token"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def command(kind: str, port: int) -> list[str]:
@@ -42,21 +36,23 @@ def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(command(request.param, port), stdout=log, stderr=log, env=env, cwd=folder)
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-                end = time.monotonic() + 60
-                while True:
+            # Both servers close what has been idle for 5 s: the client is sure to be the first.
+            limits = httpx.Limits(keepalive_expiry=1)
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, limits=limits) as client:
+
+                def answers() -> bool:
                     try:
-                        client.get("/health")
-                        break
+                        return client.get("/health").status_code == 200
                     except httpx.TransportError:
-                        if server.poll() is not None or time.monotonic() > end:
-                            pytest.fail("did not start:\n" + (folder / "log").read_text(), pytrace=False)
-                        time.sleep(0.05)
+                        assert server.poll() is None, (folder / "log").read_text()
+                        return False
+
+                wait(answers, lambda: "it did not start:\n" + (folder / "log").read_text(), 120)
                 yield client
         finally:
             server.terminate()
             try:
-                code = server.wait(20)
+                code = server.wait(60)
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
@@ -156,13 +152,10 @@ def test_notes_of_others_are_not_there(client: httpx.Client, user: dict[str, str
 def test_the_background_task_records_what_happened(client: httpx.Client, user: dict[str, str]) -> None:
     note = create(client, user, title="Recorded")
     client.delete(f"/notes/{note['id']}", headers=user)
-    end = time.monotonic() + 10
-    while True:
-        events = client.get("/users/me/events", headers=user).json()
-        if len(events) == 2 or time.monotonic() > end:
-            break
-        time.sleep(0.02)
-    assert sorted((event["note_id"], event["what"]) for event in events) == [
-        (note["id"], "created"),
-        (note["id"], "deleted"),
-    ]
+
+    def events() -> list[tuple[int, str]]:
+        found = client.get("/users/me/events", headers=user).json()
+        return sorted((event["note_id"], event["what"]) for event in found)
+
+    wait(lambda: len(events()) >= 2, lambda: f"two events: {events()}")
+    assert events() == [(note["id"], "created"), (note["id"], "deleted")]

@@ -20,12 +20,12 @@ class Daemon(harness.Daemon):
         conf = {"app": f"{app}:app", "app_dir": str(APPS), **conf}
         super().__init__(folder, conf, also_listen=also_listen, errors=errors)
 
-    def wait_ready(self, timeout=60):
+    def wait_ready(self, timeout=120):
         super().wait_ready(timeout)
         self.get("/ready")
         return self
 
-    def request(self, method, path, body=None, headers=None, timeout=15):
+    def request(self, method, path, body=None, headers=None, timeout=60):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             connection.request(method, path, body, headers or {})
@@ -35,10 +35,10 @@ class Daemon(harness.Daemon):
         finally:
             connection.close()
 
-    def get(self, path, timeout=15):
+    def get(self, path, timeout=60):
         return self.request("GET", path, timeout=timeout)
 
-    def json(self, path, timeout=15):
+    def json(self, path, timeout=60):
         answer = self.get(path, timeout=timeout)
         assert answer.status == 200, (answer.status, answer.body, self.log)
         return json.loads(answer.body)
