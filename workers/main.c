@@ -195,6 +195,14 @@ static void on_watch(struct ev_loop *loop, ev_timer *timer, int revents)
 	leave_loop(w);
 }
 
+/* At once. */
+static _Noreturn void leave(const struct worker *w)
+{
+	if (w->orphan)
+		fr_process_end_group();
+	_exit(EXIT_APP);
+}
+
 static void on_term(struct ev_loop *loop, ev_signal *signal, int revents)
 {
 	struct worker *w = signal->data;
@@ -203,7 +211,7 @@ static void on_term(struct ev_loop *loop, ev_signal *signal, int revents)
 	if (w->asked > 0. && ev_now(loop) - w->asked < FR_SIGNALS_ARE_ONE)
 		return;
 	if (w->hasty)
-		_exit(EXIT_APP); /* asked for twice: at once */
+		leave(w); /* asked for twice */
 	w->asked = ev_now(loop);
 	stop_hastily(w, w->heritage->config->timeouts.drain);
 }
@@ -211,9 +219,8 @@ static void on_term(struct ev_loop *loop, ev_signal *signal, int revents)
 static void on_quit(struct ev_loop *loop, ev_signal *signal, int revents)
 {
 	(void)loop;
-	(void)signal;
 	(void)revents;
-	_exit(EXIT_APP);
+	leave(signal->data);
 }
 
 /* Sent to all of us, by a terminal or a person; the master decides what it means. */

@@ -17,7 +17,13 @@
 
 /* ---- signals ---- */
 
-/* The master has died.  The loop learns of it by itself, if it runs; if it doesn't, the kernel ends us. */
+static void on_late(int signo)
+{
+	(void)signo;
+	fr_process_end_group(); /* NOLINT(bugprone-signal-handler): system calls */
+}
+
+/* The master has died.  The loop learns of it by itself, if it runs; if it doesn't, the kernel tells us. */
 static void on_orphan(int signo)
 {
 	static const struct itimerval limit = {
@@ -25,7 +31,7 @@ static void on_orphan(int signo)
 	};
 
 	(void)signo;
-	signal(SIGALRM, SIG_DFL);
+	signal(SIGALRM, on_late);
 	setitimer(ITIMER_REAL, &limit, NULL); /* NOLINT(bugprone-signal-handler): a system call */
 }
 
@@ -234,6 +240,5 @@ ssize_t fr_process_order(const struct fr_heritage *h, char *ret_order)
 
 void fr_process_end_group(void)
 {
-	if (getpgrp() == getpid())
-		kill(0, SIGKILL);
+	kill(getpgrp() == getpid() ? 0 : getpid(), SIGKILL);
 }

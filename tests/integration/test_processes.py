@@ -87,6 +87,12 @@ def orphan():
     subprocess.run(["sh", "-c", "setsid sleep 600 & setsid sh -c 'kill -9 $$' &"], check=True)
 
 
+@app.get("/stuck")
+async def stuck():
+    print("it is stuck", flush=True)
+    time.sleep(600)
+
+
 @app.get("/print")
 async def say(text: str):
     print(text)
@@ -157,6 +163,17 @@ def test_a_port_is_free_after_the_master_was_killed(daemon: Start) -> None:
     finally:
         os.kill(child, signal.SIGKILL)
         wait(lambda: not runs(child), "it is gone")
+
+
+def test_a_stuck_worker_without_a_master_takes_its_group_with_it(daemon: Start) -> None:
+    server = daemon(FORKS, errors=True)
+    assert runs(server.json("/fork?own=false"))
+    with server.connect() as connection:
+        connection.sendall(b"GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n")
+        server.wait_log("it is stuck\n")
+        os.kill(server.pid, signal.SIGKILL)
+        server.wait_exit()
+        wait(lambda: not server.left(), lambda: f"they run: {server.left()}", 5)
 
 
 def test_children_can_be_ended_and_pools_work(daemon: Start) -> None:
