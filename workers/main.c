@@ -264,6 +264,8 @@ static void on_master(struct ev_loop *loop, ev_io *io, int revents)
 		accept_all(w);
 	} else if (n > 0 && order == FR_ORDER_RETIRE) {
 		begin_stop(w, config->timeouts.drain, config->timeouts.idle);
+	} else if (n > 0 && order == FR_ORDER_STOP) {
+		begin_stop(w, config->timeouts.drain, IDLE_GRACE);
 	} else if (n > 0 && order == FR_ORDER_HASTEN) {
 		begin_stop(w, 0, 0);
 	}

@@ -257,19 +257,24 @@ static void end_within(struct fr_crew *crew, enum fr_crew_state state, double li
 	ev_timer_start(crew->loop, &crew->deadline);
 }
 
+static void order_end(struct fr_crew *crew, enum fr_order what)
+{
+	for (unsigned i = 0; i < crew->count; i++) {
+		struct fr_member *m = &crew->members[i];
+
+		if (m->pid && m->ready)
+			order(m, what);
+		else if (m->pid)
+			tell(m, SIGTERM); /* it has not begun to serve */
+	}
+}
+
 void fr_crew_retire(struct fr_crew *crew)
 {
 	if (crew->state >= FR_CREW_RETIRING)
 		return;
 	end_within(crew, FR_CREW_RETIRING, crew->heritage.config->timeouts.drain + DRAIN_MARGIN);
-	for (unsigned i = 0; i < crew->count; i++) {
-		struct fr_member *m = &crew->members[i];
-
-		if (m->pid && m->ready)
-			order(m, FR_ORDER_RETIRE);
-		else if (m->pid)
-			tell(m, SIGTERM); /* a replacement that has not begun to serve */
-	}
+	order_end(crew, FR_ORDER_RETIRE);
 	if (!anyone_runs(crew))
 		all_gone(crew);
 }
@@ -294,7 +299,10 @@ void fr_crew_stop(struct fr_crew *crew, bool graceful)
 	if (crew->state == FR_CREW_GONE || (crew->state == FR_CREW_STOPPING && graceful))
 		return;
 	end_within(crew, FR_CREW_STOPPING, limit);
-	kill_all(crew, graceful ? SIGTERM : SIGQUIT);
+	if (graceful)
+		order_end(crew, FR_ORDER_STOP);
+	else
+		kill_all(crew, SIGQUIT);
 	if (!anyone_runs(crew))
 		all_gone(crew);
 }

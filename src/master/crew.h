@@ -100,7 +100,7 @@ bool fr_crew_has(const struct fr_crew *crew, pid_t pid);
 bool fr_crew_reaped(struct fr_crew *crew, pid_t pid, int status);
 
 /*
- * Ends all workers: gracefully (SIGTERM, then timeouts.drain and a margin),
+ * Ends all workers: gracefully (an order, then timeouts.drain and a margin),
  * or fast (SIGQUIT, then a short time), then SIGKILL.  A second call may
  * only hasten.  on_gone follows.
  */

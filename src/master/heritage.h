@@ -69,11 +69,13 @@ struct fr_report {
  * before it was told to, so that a generation answers as a whole or not at all.
  * Retiring is an end without haste, for others go on serving: as SIGTERM, but
  * an idle connection stays until timeouts.idle, or until the answer to its
- * next request, which says "Connection: close".
+ * next request, which says "Connection: close".  Stopping is no signal, either:
+ * a service manager sends SIGTERM to all processes, and a second one means haste.
  */
 enum fr_order {
 	FR_ORDER_ACCEPT = 'A',
 	FR_ORDER_RETIRE = 'R',
+	FR_ORDER_STOP = 'S', /* the server ends */
 	FR_ORDER_HASTEN = 'H', /* to one that retires: cancels what still runs, and ends */
 	FR_ORDER_REOPEN = 'L', /* comes with a descriptor: that of the log, opened anew */
 };
@@ -111,7 +113,7 @@ struct fr_spare_forked {
  * Runs in the forked child, returns its exit code.  The child is in a process
  * group of its own, has dropped to user and group, has default actions for
  * all signals and none blocked, /dev/null as standard input, and no other
- * descriptors than those named here.  SIGTERM there means:
+ * descriptors than those named here.  FR_ORDER_STOP and SIGTERM there mean:
  * stop accepting, finish the requests within timeouts.drain, run lifespan
  * shutdown, exit 0.  A second SIGTERM more than FR_SIGNALS_ARE_ONE later, or
  * SIGQUIT: at once.  SIGINT, SIGHUP, SIGUSR1 and SIGUSR2, which people send to

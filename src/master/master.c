@@ -42,8 +42,8 @@ struct master {
 	unsigned long reloads; /* that were begun */
 	bool again; /* a reload was asked for while one was under way */
 	bool stopping;
-	ev_timer
-		asked; /* runs for a moment after the first signal to end: another is the same one */
+	bool just_asked; /* to end, by a signal: another is the same one */
+	ev_timer asked; /* ends that */
 	int code;
 };
 
@@ -447,22 +447,15 @@ static void told_to_end(struct master *m, int signo)
 {
 	bool hard = m->stopping || signo == SIGQUIT;
 
-	if (ev_is_active(&m->asked) && signo != SIGQUIT)
+	if (m->just_asked && signo != SIGQUIT)
 		return;
 	fr_log(FR_INFO, "%s: stopping%s", strsignal(signo), hard ? " at once" : "");
+	m->just_asked = true;
 	ev_now_update(m->loop);
 	ev_timer_stop(m->loop, &m->asked);
 	ev_timer_set(&m->asked, FR_SIGNALS_ARE_ONE, 0.);
 	ev_timer_start(m->loop, &m->asked);
 	stop(m, !hard);
-}
-
-/* From now on, one that comes counts as the next. */
-static void on_asked(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-	(void)loop;
-	(void)timer;
-	(void)revents;
 }
 
 /* Somebody has renamed the log, or is about to compress it. */
@@ -483,14 +476,11 @@ static void reopen_logs(struct master *m)
 	fr_log(FR_INFO, "SIGUSR1: the log is opened anew");
 }
 
-static void on_signal(struct ev_loop *loop, ev_io *watcher, int revents)
+static void take_signals(struct master *m)
 {
-	struct master *m = watcher->data;
 	int signo;
 
-	(void)loop;
-	(void)revents;
-	while ((signo = fr_signals_next(watcher->fd)) != 0) {
+	while ((signo = fr_signals_next(m->signals.fd)) != 0) {
 		switch (signo) {
 		case SIGCHLD:
 			reap(m);
@@ -509,6 +499,24 @@ static void on_signal(struct ev_loop *loop, ev_io *watcher, int revents)
 			break;
 		}
 	}
+}
+
+static void on_signal(struct ev_loop *loop, ev_io *watcher, int revents)
+{
+	(void)loop;
+	(void)revents;
+	take_signals(watcher->data);
+}
+
+/* From now on, one that comes counts as the next; if we were held up, some have come before. */
+static void on_asked(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct master *m = timer->data;
+
+	(void)loop;
+	(void)revents;
+	take_signals(m);
+	m->just_asked = false;
 }
 
 /* ---- the whole life ---- */
@@ -533,7 +541,7 @@ int fr_master_serve(struct fr_config *config, const struct fr_options *options,
 	ev_timer_init(&m.handover, on_handover, 0., HANDOVER_LOOK);
 	m.handover.data = &m;
 	ev_timer_init(&m.asked, on_asked, FR_SIGNALS_ARE_ONE, 0.);
-	m.signals.data = m.sweep.data = &m;
+	m.signals.data = m.sweep.data = m.asked.data = &m;
 	ev_io_start(m.loop, &m.signals);
 	if (!m.status)
 		fr_diag_set(&diag, FR_ENOMEM, "", "out of memory");

@@ -1,6 +1,7 @@
 #include "tests/unit/fake_app.h"
 
 #include <dirent.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,6 +204,16 @@ static void be_spare(struct fr_heritage *h, const char *app)
 	}
 }
 
+/* Waits for an order, or for a signal that mask lets through. */
+static bool is_told_to_stop(const struct fr_heritage *h, const sigset_t *mask)
+{
+	struct pollfd p = { .fd = h->master_fd, .events = POLLIN };
+	char order;
+
+	return ppoll(&p, 1, NULL, mask) > 0 &&
+	       (read(h->master_fd, &order, 1) <= 0 || order == FR_ORDER_STOP);
+}
+
 static int fake_worker(const struct fr_heritage *given)
 {
 	struct fr_heritage own = *given, *h = &own;
@@ -248,8 +259,8 @@ static int fake_worker(const struct fr_heritage *given)
 	if (is(app, "stuck"))
 		for (;;)
 			pause(); /* SIGTERM stays blocked */
-	while (!told)
-		sigsuspend(&none);
+	while (!told && !is_told_to_stop(h, &none))
+		;
 	return 0;
 }
 

@@ -67,7 +67,8 @@ static void give(const char *text, size_t len, int fd, size_t n)
 
 static void test_orders_come_in_turn(void **state)
 {
-	static const char orders[] = { FR_ORDER_ACCEPT, FR_ORDER_RETIRE, FR_ORDER_HASTEN, '?' };
+	static const char orders[] = { FR_ORDER_ACCEPT, FR_ORDER_RETIRE, FR_ORDER_HASTEN,
+		                       FR_ORDER_STOP, '?' };
 
 	(void)state;
 	assert_int_equal(fr_process_order(&heritage, &order), -1);
