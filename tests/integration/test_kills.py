@@ -52,7 +52,7 @@ class Kill:
     victim: int
     begun: float
     ended: float  # as the master has seen it, to the millisecond
-    took: float  # until the replacement was ready, as the master has seen it
+    took: float  # from its death until the replacement was ready, as the master has seen it
     waited: float  # for a processor, of that: others had the machine
 
     def explains(self, failure: Failure) -> bool:
@@ -148,22 +148,30 @@ def at(stamp: str) -> float:
     return datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
 
 
-def waited(*pids: int) -> float:
-    """Seconds for which processes that could run had no processor."""
-    found = 0
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            found += int(Path(f"/proc/{pid}/schedstat").read_text().split()[1])
-    return found / 1e9
+def waited(pid: int) -> float:
+    """Seconds for which a process that could run had no processor."""
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    return 0
+
+
+def end_of(pid: int) -> float:
+    """Kills it; when it has ended.  A stall of ours makes that later, and nothing after it longer."""
+    process = os.pidfd_open(pid)
+    try:
+        os.kill(pid, signal.SIGKILL)
+        assert select.select([process], [], [], 60)[0]
+        return time.time()
+    finally:
+        os.close(process)
 
 
 def kill(server: Daemon, spare: int, clients: Clients) -> Kill:
     """Kills a worker; returns when another serves, and no request is left that the dead one can have had."""
     victim = server.workers()[0]  # the oldest: each in turn
-    before = waited(server.pid, spare)
+    before = waited(server.pid) + waited(spare)
     begun = time.time()
-    os.kill(victim, signal.SIGKILL)
-    sent = time.time()
+    dead = end_of(victim)
     kills: list[Kill] = []
 
     def replaced() -> bool:
@@ -171,8 +179,8 @@ def kill(server: Daemon, spare: int, clients: Clients) -> Kill:
         ended = re.search(ENDED % victim, log, re.MULTILINE)
         ready = ended and re.compile(READY % ended[2], re.MULTILINE).search(log, ended.end())
         if ended and ready:
-            waits = waited(server.pid, spare, int(ready[2])) - before
-            kills.append(Kill(victim, begun, at(ended[1]), max(0, at(ready[1]) - sent), waits))
+            waits = waited(server.pid) + waited(spare) + waited(int(ready[2])) - before
+            kills.append(Kill(victim, begun, at(ended[1]), max(0, at(ready[1]) - dead), max(0, waits)))
         return bool(kills)
 
     wait(replaced, lambda: f"{victim} is replaced\n{server.log}")
