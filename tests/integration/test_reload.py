@@ -41,6 +41,7 @@ async def slow():
         await asyncio.sleep(0.02)
     return VALUE
 """
+PATIENT = {"idle": 60, "header": 60}  # with clients that may be held up themselves
 CONTROL = {"control": "control", "workers": 2, "timeouts": {"drain": 5, "idle": 2}}
 
 
@@ -133,7 +134,7 @@ def test_signals_where_there_is_no_control_socket(daemon: Start, tmp_path: Path)
 
 
 def test_no_request_is_lost(daemon: Start) -> None:
-    server = daemon(HELLO, {"control": "control", "workers": 2, "timeouts": {"idle": 60}})
+    server = daemon(HELLO, {"control": "control", "workers": 2, "timeouts": PATIENT})
     with Load(server.port, 10, 10) as load:
         end = time.monotonic() + 60
         signals = 0
@@ -150,8 +151,7 @@ def test_no_request_is_lost(daemon: Start) -> None:
 
 
 def test_long_requests_end_and_idle_connections_are_answered_once_more(daemon: Start, tmp_path: Path) -> None:
-    times = {"drain": 60, "idle": 60, "header": 60}
-    status = Status(daemon, version(1), **{**CONTROL, "timeouts": times})
+    status = Status(daemon, version(1), **{**CONTROL, "timeouts": {"drain": 60, **PATIENT}})
     server = status.daemon
     answers: list[int] = []
     thread = threading.Thread(target=lambda: answers.append(server.json("/slow", 120)))
@@ -267,7 +267,7 @@ def test_the_master_answers_while_it_reloads(daemon: Start, tmp_path: Path) -> N
 
 
 def test_listeners_come_and_go(daemon: Start, tmp_path: Path) -> None:
-    server = daemon(HELLO, {"control": "control", "workers": 2, "timeouts": {"idle": 60}}, errors=True)
+    server = daemon(HELLO, {"control": "control", "workers": 2, "timeouts": PATIENT}, errors=True)
     stays, other = f"127.0.0.1:{server.port}", free_port()
     with Load(server.port, 4, 4) as load:
         configure(server, listen=[stays, f"127.0.0.1:{other}", "unix:new.sock"])
@@ -327,7 +327,7 @@ APPS = {
 @pytest.mark.parametrize("kind", APPS)
 def test_a_broken_application_replaces_nothing(daemon: Start, tmp_path: Path, kind: str) -> None:
     source, messages = APPS[kind]
-    server = daemon(HELLO, {**CONTROL, "timeouts": {"drain": 1, "idle": 60}}, errors=True)
+    server = daemon(HELLO, {**CONTROL, "timeouts": {"drain": 1, **PATIENT}}, errors=True)
     before = server.workers()
     (tmp_path / "main.py").write_text(source)
     if limit := re.search(r"timeouts.start \((\d+) s\)", messages[0]):  # what is to come up has the time that it needs

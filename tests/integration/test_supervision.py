@@ -27,7 +27,7 @@ def forget(server: Any) -> None:
 
 
 def test_killed_every_second(daemon: Start) -> None:
-    server = daemon(PID, {"workers": 2, "timeouts": {"idle": 60}}, errors=True)
+    server = daemon(PID, {"workers": 2, "timeouts": {"idle": 60, "header": 60}}, errors=True)
     kills = 8
     with Load(server.port, 5, 5) as load:
         for i in range(kills):
