@@ -65,7 +65,7 @@ void nap(void)
 
 void wait_for(const char *words)
 {
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 6000; i++) {
 		if (strstr(slurp(log_path), words))
 			return;
 		nap();
@@ -77,7 +77,7 @@ int exit_code(pid_t pid)
 {
 	int status;
 
-	for (int i = 0; i < 1500; i++) {
+	for (int i = 0; i < 6000; i++) {
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 		nap();
@@ -93,7 +93,7 @@ void nobody_left(void)
 	pid_t pid = 0;
 
 	/* What was killed at last takes a moment to end. */
-	for (int i = 0; i < 200 && pid >= 0; i++) {
+	for (int i = 0; i < 6000 && pid >= 0; i++) {
 		pid = waitpid(-1, NULL, WNOHANG);
 		if (pid == 0)
 			nap();

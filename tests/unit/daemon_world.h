@@ -34,7 +34,7 @@ void nap(void);
 /* The text of a file, until the next call; "": there is none. */
 const char *slurp(const char *path);
 
-/* Until the log says words, ten seconds at most. */
+/* Until the log says words, a minute at most. */
 void wait_for(const char *words);
 void has(const char *words); /* the log does by now */
 

@@ -10,7 +10,7 @@
 
 #include "master/child.h"
 
-#define GUARD 20.
+#define GUARD 60.
 
 int loader_tests(int argc, char **argv, fake_loader_fn *fake, const char *name,
                  const struct CMUnitTest *tests, size_t n)
@@ -59,7 +59,7 @@ void loader_world_init(struct loader_world *w, const char *app)
 	w->config.app = strdup(app);
 	w->config.app_dir = strdup("/tmp");
 	assert_true(w->config.app && w->config.app_dir);
-	w->config.timeouts.start = 15;
+	w->config.timeouts.start = 3600; /* the guard comes first */
 	w->config.limits.manifest = 1 << 20;
 }
 
@@ -83,34 +83,10 @@ void loader_world_on_done(void *world, int err)
 
 void loader_world_run(struct loader_world *w)
 {
-	double start = ev_time();
-
 	ev_now_update(w->loop);
 	ev_timer_start(w->loop, &w->guard);
 	ev_run(w->loop, 0);
 	ev_timer_stop(w->loop, &w->guard);
-	w->took = ev_time() - start;
 	if (!w->done)
 		fail_msg("on_done was not called within %g s", GUARD);
-}
-
-bool is_gone(int pid)
-{
-	char path[32], state = 'R';
-
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	for (int i = 0; i < 500; i++) {
-		FILE *f = fopen(path, "re");
-
-		if (!f)
-			return true;
-		/* An orphan may wait for a reaper of its own. */
-		if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
-			state = 'Z';
-		fclose(f);
-		if (state == 'Z')
-			return true;
-		nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
-	}
-	return false;
 }

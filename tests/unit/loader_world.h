@@ -28,7 +28,6 @@ struct loader_world {
 	struct fr_loader *loader; /* that the signals are for */
 	bool done;
 	int err;
-	double took; /* seconds from start to done */
 };
 
 /* What the application does instead of the usual; runs in the loader. */
@@ -43,8 +42,5 @@ void loader_world_fini(struct loader_world *w);
 /* Runs the loop until done, which on_done of the world notes. */
 void loader_world_run(struct loader_world *w);
 void loader_world_on_done(void *world, int err);
-
-/* Whether pid, a child of the loader's, is gone within some seconds. */
-bool is_gone(int pid);
 
 #endif

@@ -50,10 +50,14 @@ static void *play_acts(void *arg)
 	struct client *c = arg;
 	struct linger hard = { 1, 0 };
 
+	if (c->acts->kind != SEND)
+		sem_post(&c->begun);
 	for (const struct act *a = c->acts; a->kind != END; a++) {
 		switch (a->kind) {
 		case SEND:
 			say(c, a->text, a->n, SIZE_MAX);
+			if (a == c->acts)
+				sem_post(&c->begun);
 			break;
 		case SEND_BYTES:
 			say(c, a->text, a->n, 1);
@@ -64,6 +68,10 @@ static void *play_acts(void *arg)
 			break;
 		case PAUSE:
 			usleep((useconds_t)a->n * 1000);
+			break;
+		case GIVEN_UP:
+			for (int i = 0; i < 60000 && !atomic_load(c->closed_bad); i++)
+				usleep(1000);
 			break;
 		case SHUT:
 			shutdown(c->fd, SHUT_WR);
@@ -129,6 +137,17 @@ static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
 	}
 }
 
+static void start_later(struct world *w, struct fr_exchange *x)
+{
+	struct later *l = calloc(1, sizeof(*l));
+
+	l->x = x;
+	l->w = w;
+	fr_exchange_set_data(x, l);
+	ev_timer_init(&l->timer, on_timer, 0.02, 0.);
+	ev_timer_start(w->loop, &l->timer);
+}
+
 static char filler[65536];
 
 static void produce(struct world *w, struct fr_exchange *x)
@@ -192,16 +211,10 @@ static void on_request(void *data, struct fr_exchange *x)
 	} else if (is(h->path, "/slow")) {
 		fr_exchange_pause(x);
 	} else if (is(h->path, "/later") || is(h->path, "/resumed")) {
-		struct later *l = calloc(1, sizeof(*l));
-
 		if (is(h->path, "/resumed"))
 			fr_exchange_pause(x);
-		l->x = x;
-		l->w = w;
-		fr_exchange_set_data(x, l);
-		ev_timer_init(&l->timer, on_timer, 0.02, 0.);
-		ev_timer_start(w->loop, &l->timer);
-	} else if (is(h->path, "/hold")) {
+		start_later(w, x);
+	} else if (is(h->path, "/hold") || is(h->path, "/halved")) {
 		return;
 	} else if (is(h->path, "/produce")) {
 		err = fr_exchange_start(x, 200, NULL, 0, FR_FRAMING_CHUNKED);
@@ -294,8 +307,9 @@ static void on_half_close(void *data, struct fr_exchange *x)
 {
 	struct world *w = data;
 
-	(void)x;
 	w->half_closed++;
+	if (is(fr_exchange_head(x)->path, "/halved"))
+		start_later(w, x);
 }
 
 /* Playing a script */
@@ -322,7 +336,7 @@ int listen_inet(struct sockaddr_in *at)
 
 static void wait_for_nobody(struct world *w)
 {
-	double until = ev_time() + 5;
+	double until = ev_time() + 60;
 
 	while (fr_server_counters(w->server)->connections && ev_time() < until)
 		ev_run(w->loop, EVRUN_ONCE);
@@ -364,15 +378,16 @@ void world_fini(struct world *w)
 
 void play(struct world *w, const struct fr_net_limits *limits, const struct act *acts)
 {
-	struct timeval patience = { 5, 0 };
+	struct timeval patience = { 60, 0 };
 	struct sockaddr_in at;
 	pthread_t thread;
 	int fd = listen_inet(&at), small = 8192;
 
 	world_init(w, limits);
-	w->began = ev_now(w->loop);
 	assert_int_equal(fr_server_listen(w->server, fd), 0);
 	w->client.acts = acts;
+	w->client.closed_bad = &w->closed_bad;
+	assert_int_equal(sem_init(&w->client.begun, 0, 0), 0);
 	w->client.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	setsockopt(w->client.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(w->client.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
@@ -380,8 +395,11 @@ void play(struct world *w, const struct fr_net_limits *limits, const struct act 
 	setsockopt(w->client.fd, IPPROTO_TCP, TCP_NODELAY, &small, sizeof(small));
 	assert_int_equal(connect(w->client.fd, (struct sockaddr *)&at, sizeof(at)), 0);
 	assert_int_equal(pthread_create(&thread, NULL, play_acts, &w->client), 0);
+	while (sem_wait(&w->client.begun) < 0)
+		;
 	ev_run(w->loop, 0);
 	pthread_join(thread, NULL);
+	sem_destroy(&w->client.begun);
 	if (w->client.fd >= 0)
 		close(w->client.fd);
 	wait_for_nobody(w);

@@ -8,6 +8,8 @@
 
 #include <ev.h>
 #include <netinet/in.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -15,7 +17,19 @@
 
 /* The client */
 
-enum act_kind { END, SEND, SEND_BYTES, SEND_MANY, PAUSE, SHUT, RESET, READ_ALL, READ_SOME, CLOSE };
+enum act_kind {
+	END,
+	SEND,
+	SEND_BYTES,
+	SEND_MANY,
+	PAUSE,
+	SHUT,
+	RESET,
+	READ_ALL,
+	READ_SOME,
+	CLOSE,
+	GIVEN_UP
+};
 
 struct act {
 	enum act_kind kind;
@@ -44,6 +58,8 @@ struct client {
 	bool eof, reset;
 	struct ev_loop *loop;
 	ev_async *done;
+	sem_t begun; /* what it says first is in the socket */
+	const atomic_uint *closed_bad; /* the world's */
 };
 
 /* The application, whose answer depends on the path, and what it has seen. */
@@ -54,12 +70,12 @@ struct world {
 	struct client client;
 	ev_async done;
 	bool drain_on_request;
-	unsigned heads, requests, closed_ok, closed_bad, given, released, half_closed, drains;
+	unsigned heads, requests, closed_ok, given, released, half_closed, drains;
+	atomic_uint closed_bad;
 	size_t most_unread; /* bytes written before the queue was reported full */
 	size_t produced, since_drain;
 	bool last_seen, drained;
 	int reported_full; /* by the write in on_body of /resumed */
-	double began; /* of play() */
 	uint64_t sent_when_closed, sent_when_flushed; /* bytes, at the last of these calls */
 	unsigned in_flight, most_in_flight;
 };
@@ -72,7 +88,11 @@ void world_on_empty(void *data); /* for fr_server_drain() */
 /* A listening socket at a free port. */
 int listen_inet(struct sockaddr_in *at);
 
-/* Plays on one connection, then waits until the server has closed it; takes a new world. */
+/*
+ * Plays on one connection, then waits until the server has closed it; takes a
+ * new world.  What the client says first is there when the server accepts, so
+ * that no time limit ends before it.
+ */
 void play(struct world *w, const struct fr_net_limits *limits, const struct act *acts);
 
 unsigned count(const char *text, const char *what);
@@ -93,6 +113,11 @@ void assert_has(const struct world *w, const char *what);
 #define WAIT(ms)                                                                                   \
 	{                                                                                          \
 		PAUSE, NULL, ms                                                                    \
+	}
+/* Until the server has ended an exchange that is not over, reading nothing. */
+#define UNREAD                                                                                     \
+	{                                                                                          \
+		GIVEN_UP, NULL, 0                                                                  \
 	}
 #define SOME(n)                                                                                    \
 	{                                                                                          \

@@ -1,4 +1,5 @@
 /* The loader, from both ends: what it may send and say, how it may end. */
+#include "tests/unit/is_gone.h"
 #include "tests/unit/loader_world.h"
 
 #include <dirent.h>
@@ -375,11 +376,13 @@ static int child_that_was_left(void)
 static void test_it_hangs(void **state)
 {
 	(void)state;
+	double from = ev_time();
+
 	start("fake:hangs");
-	w.config.timeouts.start = 0.3;
+	w.config.timeouts.start = 2; /* enough for it to begin */
 	run();
-	fails(FR_ETIMEOUT, "\"fake:hangs\" was not loaded within timeouts.start (0.3 s)");
-	assert_true(w.took >= 0.25);
+	fails(FR_ETIMEOUT, "\"fake:hangs\" was not loaded within timeouts.start (2 s)");
+	assert_true(ev_time() - from >= 1.9);
 	assert_true(is_gone(child_that_was_left()));
 	end();
 }
@@ -401,11 +404,10 @@ static void test_it_babbles(void **state)
 {
 	(void)state;
 	start("fake:babbles");
-	w.config.timeouts.start = 0.3;
+	w.config.timeouts.start = 2;
 	run();
-	fails(FR_ETIMEOUT, "\"fake:babbles\" was not loaded within timeouts.start (0.3 s)");
+	fails(FR_ETIMEOUT, "\"fake:babbles\" was not loaded within timeouts.start (2 s)");
 	assert_int_equal(loader.ret.said_len, SAID);
-	assert_true(w.took < 5);
 	end();
 }
 
@@ -417,7 +419,6 @@ static void leaves(const char *app)
 	start(app);
 	run();
 	assert_int_equal(w.err, 0);
-	assert_true(w.took < 5);
 	pid = atoi(loader.ret.manifest);
 	assert_true(pid > 0);
 	assert_true(is_gone(pid));
@@ -435,9 +436,10 @@ static void on_stop(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct fr_diag first, second;
 
-	(void)loop;
-	(void)timer;
 	(void)revents;
+	if (!loader.ret.said_len) /* it has not begun */
+		return;
+	ev_timer_stop(loop, timer);
 	fr_diag_set(&first, FR_EAGAIN, "loader", "the first reason");
 	fr_diag_set(&second, FR_EINVAL, "loader", "another");
 	fr_loader_kill(&loader, &first);
@@ -452,7 +454,7 @@ static void test_it_is_stopped(void **state)
 
 	(void)state;
 	start("fake:hangs");
-	ev_timer_init(&timer, on_stop, 0.2, 0.);
+	ev_timer_init(&timer, on_stop, 0.05, 0.05);
 	ev_timer_start(w.loop, &timer);
 	run();
 	fails(FR_EAGAIN, "the first reason");

@@ -66,7 +66,7 @@ static void test_no_use_of_a_spare(void **state)
 		wait_for(i ? "stands by" : "another in 1.0 s");
 		spare = child_pid(pid, "fastrapid-spare");
 		assert_true(next_worker(pid) != spare);
-		has(list[i].words);
+		wait_for(list[i].words);
 		ends(pid);
 	}
 }
@@ -98,7 +98,7 @@ static void test_a_spare_that_dies_returns(void **state)
 	spare = child_pid(pid, "fastrapid-spare");
 	kill(spare, SIGKILL);
 	wait_for("was ended by signal 9 (Killed): another in 0.1 s");
-	for (int i = 0; i < 500 && !child_pid(pid, "fastrapid-spare"); i++)
+	for (int i = 0; i < 6000 && !child_pid(pid, "fastrapid-spare"); i++)
 		nap();
 	assert_true(child_pid(pid, "fastrapid-spare") > 0);
 	ends(pid);

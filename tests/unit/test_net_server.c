@@ -97,7 +97,7 @@ static void test_write_stall(void **state)
 	fr_net_limits_init(&limits);
 	limits.write_queue = 131072;
 	limits.write_timeout = 0.2;
-	PLAY(w, &limits, SAY("GET /produce HTTP/1.1\r\nHost: a\r\n\r\n"), WAIT(800), ALL);
+	PLAY(w, &limits, SAY("GET /produce HTTP/1.1\r\nHost: a\r\n\r\n"), UNREAD, ALL);
 	assert_true(w.client.len < (8u << 20));
 	assert_int_equal(w.closed_bad, 1);
 	assert_int_equal(w.closed_ok, 0);
@@ -132,7 +132,7 @@ static void test_client_leaves(void **state)
 static void test_half_close(void **state)
 {
 	(void)state;
-	PLAY(w, NULL, SAY(GET "GET /later HTTP/1.1\r\nHost: a\r\n\r\n"), HALF, ALL);
+	PLAY(w, NULL, SAY(GET "GET /halved HTTP/1.1\r\nHost: a\r\n\r\n"), HALF, ALL);
 	assert_int_equal(count(w.client.out, "HTTP/1.1 200 OK\r\n"), 2);
 	assert_has(&w, "\r\n\r\nlater");
 	assert_true(w.client.eof);
@@ -141,22 +141,21 @@ static void test_half_close(void **state)
 	world_fini(&w);
 }
 
-/* What old clients send behind a body is no request that could still come. */
+/* What old clients send behind a body is no request that could still come: no time limit is waited for. */
 static void test_half_close_after_blanks(void **state)
 {
 	struct fr_net_limits limits;
 
 	(void)state;
 	fr_net_limits_init(&limits);
-	limits.header_timeout = limits.idle_timeout = 3;
+	limits.header_timeout = limits.idle_timeout = 3600;
 	PLAY(line, &limits, SAY("GET /later HTTP/1.1\r\nHost: a\r\n\r\n\r\n"), HALF, ALL);
 	assert_int_equal(count(line.client.out, "HTTP/1.1"), 1);
 	assert_true(line.client.eof);
-	assert_true(ev_now(line.loop) - line.began < 2);
 	world_fini(&line);
 	PLAY(part, &limits, SAY("GET /later HTTP/1.1\r\nHost: a\r\n\r\n\r"), HALF, ALL);
 	assert_int_equal(count(part.client.out, "HTTP/1.1"), 1);
-	assert_true(ev_now(part.loop) - part.began < 2);
+	assert_true(part.client.eof);
 	world_fini(&part);
 }
 
@@ -177,27 +176,30 @@ static void test_drain(void **state)
 
 static void test_drain_idle(void **state)
 {
+	struct fr_net_limits limits;
 	struct world w = { 0 };
-	struct timeval patience = { 5, 0 };
+	struct timeval patience = { 60, 0 };
 	int pair[2];
-	char byte;
+	ssize_t n;
 
 	(void)state;
-	world_init(&w, NULL);
+	fr_net_limits_init(&limits);
+	limits.idle_timeout = 3600;
+	world_init(&w, &limits);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 	assert_int_equal(fr_server_adopt(w.server, pair[0]), 0);
 	ev_run(w.loop, EVRUN_NOWAIT);
-	fr_server_drain(w.server, 0.05, world_on_empty, &w);
+	fr_server_drain(w.server, 60, world_on_empty, &w);
 	setsockopt(pair[1], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	/* Within the grace a request is still answered, with the last word. */
 	assert_int_equal(send(pair[1], GET, sizeof(GET) - 1, 0), sizeof(GET) - 1);
 	while (!w.drained)
 		ev_run(w.loop, EVRUN_ONCE);
-	w.client.len = (size_t)recv(pair[1], w.client.out, OUT_BYTES, 0);
-	assert_true(w.client.len > 0 && w.client.len < OUT_BYTES);
+	while ((n = recv(pair[1], w.client.out + w.client.len, OUT_BYTES - w.client.len, 0)) > 0)
+		w.client.len += (size_t)n;
+	assert_int_equal(n, 0);
 	w.client.out[w.client.len] = 0;
 	assert_has(&w, "connection: close\r\n");
-	assert_int_equal(recv(pair[1], &byte, 1, 0), 0);
 	close(pair[1]);
 	world_fini(&w);
 }
@@ -213,8 +215,6 @@ static void test_connection_limit(void **state)
 	(void)state;
 	fr_net_limits_init(&limits);
 	limits.connections = 2;
-	limits.idle_timeout = 0.2;
-	limits.header_timeout = 0.2;
 	world_init(&w, &limits);
 	assert_int_equal(fr_server_listen(w.server, fd), 0);
 	for (int i = 0; i < 4; i++) {
@@ -225,12 +225,14 @@ static void test_connection_limit(void **state)
 		ev_run(w.loop, EVRUN_NOWAIT);
 	assert_int_equal(fr_server_counters(w.server)->connections, 2);
 	/* As they end, the others get their turn. */
-	for (until = ev_time() + 3;
+	close(clients[0]);
+	close(clients[1]);
+	for (until = ev_time() + 60;
 	     fr_server_counters(w.server)->accepted < 4 && ev_time() < until;)
 		ev_run(w.loop, EVRUN_ONCE);
 	assert_int_equal(fr_server_counters(w.server)->accepted, 4);
-	for (int i = 0; i < 4; i++)
-		close(clients[i]);
+	close(clients[2]);
+	close(clients[3]);
 	world_fini(&w);
 	close(fd);
 }

@@ -133,10 +133,8 @@ static void test_timeouts(void **state)
 	   "    start = time.monotonic()\n"
 	   "    assert selector.select(timeout) == []\n"
 	   "    took = time.monotonic() - start\n"
-	   "    assert timeout * 0.9 <= took < timeout + 2, took\n"
-	   "start = time.monotonic()\n"
-	   "assert selector.select(0) == []\n"
-	   "assert time.monotonic() - start < 2\n");
+	   "    assert timeout * 0.9 <= took, took\n"
+	   "assert selector.select(0) == []\n");
 }
 
 /* asyncio unregisters what the application has closed already. */
@@ -287,14 +285,15 @@ static void test_signals(void **state)
 	py("import signal\n"
 	   "seen = []\n"
 	   "signal.signal(signal.SIGALRM, lambda *args: seen.append(args[0]))\n"
-	   "signal.setitimer(signal.ITIMER_REAL, 0.05)\n"
-	   "assert selector.select(10) == [] and seen == [signal.SIGALRM]\n"
+	   "def select():\n"
+	   "    signal.setitimer(signal.ITIMER_REAL, 0.05)\n"
+	   "    return selector.select(10)\n"
+	   "assert select() == [] and seen == [signal.SIGALRM]\n"
 	   "class Stop(Exception): pass\n"
 	   "def stop(*args):\n"
 	   "    raise Stop\n"
 	   "signal.signal(signal.SIGALRM, stop)\n"
-	   "signal.setitimer(signal.ITIMER_REAL, 0.05)\n"
-	   "raises(Stop, selector.select, 10)\n"
+	   "raises(Stop, select)\n" /* also if it comes before the wait */
 	   "signal.signal(signal.SIGALRM, signal.SIG_DFL)\n"
 	   "assert selector.select(0) == []\n");
 }
