@@ -7,7 +7,7 @@ import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-from conftest import Prepared
+from prepared import Prepared
 
 SCRIPT = """
 from fastrapi import FastrAPI
@@ -42,10 +42,11 @@ class Collector(BaseHTTPRequestHandler):
 def run(prepared: Prepared, **environment: str) -> str:
     done = subprocess.run(
         [str(prepared.python), "-c", SCRIPT],
-        env={**os.environ, "OTEL_EXPORTER_OTLP_COMPRESSION": "none", **environment},
+        # A collector that is slow is none that is gone: what is sent once more arrives twice.
+        env={**os.environ, "OTEL_EXPORTER_OTLP_COMPRESSION": "none", "OTEL_EXPORTER_OTLP_TIMEOUT": "120", **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return done.stderr

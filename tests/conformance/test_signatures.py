@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Prepared
+from prepared import Prepared
 
 # What fastrapi has not, and why.  A name, or a module's all.
 MISSING = {

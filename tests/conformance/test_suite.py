@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import suite
-from conftest import DAEMON, Prepared
+from prepared import DAEMON, Prepared
 from suite_lists import ASKS_NOBODY, NOT_IN_A_MODULE, Topics, covers
 from suite_run import Results, Runner
 
