@@ -10,6 +10,7 @@ from abuse_wire import WSACCEPT, WSKEY, frame
 
 SHUT = ("shut",)          # half-close our sending side
 RST = ("rst",)            # reset the connection
+INTERIM = ("interim",)    # wait until an interim response has arrived
 
 
 def WAIT(n):              # wait until n final responses have arrived
@@ -44,7 +45,7 @@ def add(topic, name, rfc, steps, level=MUST, **exp):
 #  has/no  bytes that must / must not be in the raw output
 #  chk     f(responses, interim, raw) -> None or message
 #  heads   indices of responses to HEAD
-#  within  seconds the run may take (deadline; default 3)
+#  within  seconds the run may take (deadline; default 3), and of the processor when it runs alone
 #  ws      websocket expectation dict
 #  solo    run alone
 #  wait_ok server may also just wait (no answer, connection open)
@@ -247,8 +248,8 @@ def build(slow):
 
     # ---------------------------------------------------------------- Expect / upgrade
     T = "expect-upgrade"
-    add(T, "Expect: 100-continue: 100 then 200", "9110 10.1.1", [post(b"", b"Expect: 100-continue\r\n", cl=b"Content-Length: 5\r\n"), 0.3, b"hello"], st={200}, body=b"hello", chk=lambda r, i, w: None if i == [100] else "interim %r" % i)
-    add(T, "Expect value is case-insensitive", "9110 10.1.1", [post(b"", b"Expect: 100-Continue\r\n", cl=b"Content-Length: 5\r\n"), 0.3, b"hello"], st={200}, chk=lambda r, i, w: None if i == [100] else "interim %r" % i)
+    add(T, "Expect: 100-continue: 100 then 200", "9110 10.1.1", [post(b"", b"Expect: 100-continue\r\n", cl=b"Content-Length: 5\r\n"), INTERIM, b"hello"], st={200}, body=b"hello", chk=lambda r, i, w: None if i == [100] else "interim %r" % i)
+    add(T, "Expect value is case-insensitive", "9110 10.1.1", [post(b"", b"Expect: 100-Continue\r\n", cl=b"Content-Length: 5\r\n"), INTERIM, b"hello"], st={200}, chk=lambda r, i, w: None if i == [100] else "interim %r" % i)
     add(T, "no 100 to an HTTP/1.0 client", "9110 10.1.1", [post(b"", b"Expect: 100-continue\r\n", cl=b"Content-Length: 5\r\n", version=b"HTTP/1.0"), 0.2, b"hello"], st={200}, chk=lambda r, i, w: "sent 100" if i else None)
     add(T, "no 100 for a GET without body", "9110 10.1.1", get(extra=b"Expect: 100-continue\r\n"), level=SHOULD, st={200}, chk=lambda r, i, w: "sent 100" if i else None)
     add(T, "h2c upgrade ignored (or really done)", "9110 7.8", get(extra=b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n"), st={200, 101})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -107,4 +108,11 @@ async def state():
         name = type(thing).__name__
         if name in ("Run", "Request", "Task", "UploadFile", "StreamingResponse", "coroutine", "async_generator"):
             kinds[name] = kinds.get(name, 0) + 1
-    return {"kinds": kinds, "tasks": len(asyncio.all_tasks()), "opened": opened, "closed": closed}
+    return {
+        "kinds": kinds,
+        "tasks": len(asyncio.all_tasks()),
+        "opened": opened,
+        "closed": closed,
+        # Within a request: its own connection is always there, and never one that is just being closed.
+        "fds": len(os.listdir("/proc/self/fd")),
+    }

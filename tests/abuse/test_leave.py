@@ -79,21 +79,18 @@ class Leaver:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.state()  # the first one loads what it needs
-        self.idle, self.idle_fds = self.state(), self.fds()
+        self.idle = self.state()
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.target.port), 30)
 
     def state(self) -> dict:
-        connection = http.client.HTTPConnection("127.0.0.1", self.target.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.target.port, timeout=120)
         try:
             connection.request("GET", "/state")
             return json.loads(connection.getresponse().read())
         finally:
             connection.close()
-
-    def fds(self) -> int:
-        return len(os.listdir(f"/proc/{self.target.worker()}/fd"))
 
     def rss(self) -> int:
         with open(f"/proc/{self.target.worker()}/statm") as statm:
@@ -127,13 +124,13 @@ class Leaver:
     def wait_level(self) -> None:
         """Until nothing is left of the clients."""
         idle = self.idle
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
-            now, fds = self.state(), self.fds()
+            now = self.state()
             more = {kind: number for kind, number in now["kinds"].items() if number > idle["kinds"].get(kind, 0)}
-            if not more and now["opened"] == now["closed"] and now["tasks"] <= idle["tasks"] and fds <= self.idle_fds:
+            if not more and now["opened"] == now["closed"] and now["tasks"] <= idle["tasks"] and now["fds"] <= idle["fds"]:
                 return
-            assert time.monotonic() < deadline, (more, now, fds, idle, self.idle_fds, self.target.log[-4000:])
+            assert time.monotonic() < deadline, (more, now, idle, self.target.log[-4000:])
             time.sleep(0.1)
 
 

@@ -60,7 +60,7 @@ class Broken(Exception):
 class Client:
     """Requests over one kept-alive connection to 127.0.0.1:port."""
 
-    def __init__(self, port: int, timeout: float = 20.0) -> None:
+    def __init__(self, port: int, timeout: float = 60.0) -> None:
         self.port = port
         self.timeout = timeout
         self._socket: socket.socket | None = None

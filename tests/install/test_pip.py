@@ -7,19 +7,17 @@ The sources are copied, packed by the backend as an sdist (which makes configure
 import base64
 import csv
 import hashlib
+import http.client
 import json
 import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tarfile
 import time
 import tomllib
-import urllib.error
-import urllib.request
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -109,7 +107,8 @@ def copy_sources(folder):
     """What a clone would have, changes that are not committed included."""
     if not (TOP / ".git").exists():
         return shutil.copytree(TOP, folder, symlinks=True, ignore=shutil.ignore_patterns("_build", "__pycache__"))
-    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=TOP)
+    # A clone may be another user's: it was mounted, say.
+    listed = run("git", "-c", f"safe.directory={TOP}", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=TOP)
     for name in filter(None, listed.split("\0")):
         if (TOP / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -169,13 +168,10 @@ def site_packages(venv):
 
 
 def ask_where(project, *words):
-    """Start a server with these words, "PORT" filled in, ask it once, and end it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    """Start a server with these words, on a port that it chooses, ask it once, and end it."""
     with (project / "log").open("wb") as log:
         process = subprocess.Popen(
-            [word.replace("PORT", str(port)) for word in words],
+            words,
             cwd=project,
             env=environment(),
             stdin=subprocess.DEVNULL,
@@ -183,18 +179,18 @@ def ask_where(project, *words):
             stderr=log,
         )
     try:
-        deadline = time.monotonic() + 60
-        while True:
-            assert process.poll() is None and time.monotonic() < deadline, (project / "log").read_text()
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/where/me", timeout=10) as answer:
-                    where = json.load(answer)
-                break
-            except (urllib.error.URLError, ConnectionError):
-                time.sleep(0.05)
+        deadline = time.monotonic() + 150
+        while not (found := re.search(r" listening on 127\.0\.0\.1:(\d+)\n", said := (project / "log").read_text())):
+            assert process.poll() is None and time.monotonic() < deadline, said
+            time.sleep(0.05)
+        # Whoever connects before it is ready waits for that.
+        client = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=150)
+        client.request("GET", "/where/me")
+        where = json.load(client.getresponse())
+        client.close()
         program = os.readlink(f"/proc/{process.pid}/exe")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0, (project / "log").read_text()
+        assert process.wait(120) == 0, (project / "log").read_text()
         return program, where
     finally:
         if process.poll() is None:
@@ -261,14 +257,14 @@ def test_what_contrib_build_pins_is_what_pip_asks_for():
 
 
 def test_python_main(venv, project):
-    program, where = ask_where(project, str(venv / "bin/python"), "main.py", "PORT")
+    program, where = ask_where(project, str(venv / "bin/python"), "main.py", "0")
     assert program == str(venv / "bin/fastrapid")
     package = str(site_packages(venv) / "fastrapi/__init__.py")
     assert where == ["me", str(venv), package, str(project / "main.py")]
 
 
 def test_fastrapid_app(venv, project):
-    words = (str(venv / "bin/fastrapid"), "--app", "main:app", "--listen", "127.0.0.1:PORT")
+    words = (str(venv / "bin/fastrapid"), "--app", "main:app", "--listen", "127.0.0.1:0")
     _, where = ask_where(project, *words)
     package = str(site_packages(venv) / "fastrapi/__init__.py")
     assert where == ["me", str(venv), package, str(project / "main.py")]
@@ -282,7 +278,7 @@ def test_editable(venv, sources, project):
     # The last to use this environment: it replaces what was installed.
     pip_install(venv, sources, "--no-deps", "-e", ".")
     package = sources / "python/fastrapi/__init__.py"
-    _, where = ask_where(project, str(venv / "bin/python"), "main.py", "PORT")
+    _, where = ask_where(project, str(venv / "bin/python"), "main.py", "0")
     assert where == ["me", str(venv), str(package), str(project / "main.py")]
     code = "import fastrapi, fastrapi._fastrapid as e; print(fastrapi.changed, e.__file__)"
     with package.open("a") as file:
