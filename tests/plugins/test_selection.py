@@ -16,6 +16,6 @@ def test_plugin(name: str) -> None:
     env = {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "fastrapi.pytest_plugin"]
     file = OWN / f"plugin_{name}.py"
-    done = subprocess.run([*command, file], env=env, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([*command, file], env=env, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout

@@ -23,7 +23,7 @@ def run(code: str, folder: Path, *args: str) -> subprocess.CompletedProcess[str]
     (folder / "script.py").write_text(code)
     env = {**os.environ, "PYTHONPATH": str(folder)}
     return subprocess.run(
-        [sys.executable, *(args or ["script.py"])], cwd=folder, env=env, capture_output=True, text=True, timeout=120
+        [sys.executable, *(args or ["script.py"])], cwd=folder, env=env, capture_output=True, text=True, timeout=300
     )
 
 

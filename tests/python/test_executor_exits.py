@@ -282,6 +282,7 @@ def test_cancellation_runs_the_exits() -> None:
     """An anyio scope of the caller's is cancelled: exits can still wait."""
     anyio = pytest.importorskip("anyio")
     log: list[Any] = []
+    scopes: list[Any] = []
     app = FastrAPI()
 
     async def dependency() -> Any:
@@ -294,6 +295,7 @@ def test_cancellation_runs_the_exits() -> None:
     @app.get("/")
     async def endpoint(a: None = Depends(dependency)) -> None:
         log.append("waiting")
+        scopes[-1].cancel()
         await anyio.sleep(60)
 
     async def main() -> None:
@@ -304,7 +306,8 @@ def test_cancellation_runs_the_exits() -> None:
             log.append(message["type"])
 
         scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
-        with anyio.move_on_after(0.1):
+        with anyio.CancelScope() as cancelled:
+            scopes.append(cancelled)
             await app(scope, receive, send)
         log.append("gone on")
 
@@ -320,13 +323,16 @@ def test_task_cancellation_runs_the_exits() -> None:
     log: list[Any] = []
     app = FastrAPI()
 
-    @app.get("/")
-    async def endpoint(
-        a: None = Depends(async_dep(log, "a")), b: None = Depends(sync_dep(log, "b"))
-    ) -> None:
-        await asyncio.sleep(60)
-
     async def main() -> None:
+        waits = asyncio.Event()
+
+        @app.get("/")
+        async def endpoint(
+            a: None = Depends(async_dep(log, "a")), b: None = Depends(sync_dep(log, "b"))
+        ) -> None:
+            waits.set()
+            await asyncio.sleep(60)
+
         async def receive() -> Any:
             return {"type": "http.request", "body": b""}
 
@@ -335,7 +341,7 @@ def test_task_cancellation_runs_the_exits() -> None:
 
         scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
         task = asyncio.create_task(app(scope, receive, send))
-        await asyncio.sleep(0.1)
+        await waits.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -66,7 +66,7 @@ def dump(python: str | Path, package: str) -> dict[str, Any]:
         [str(python), "-W", "ignore", "-c", SCRIPT, package, json.dumps(NAMES)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))

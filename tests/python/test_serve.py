@@ -31,7 +31,7 @@ def daemon(tmp_path: Path) -> Path:
 
 def run(script: Path, path: Path, **env: str) -> subprocess.CompletedProcess[str]:
     full = {**os.environ, "PATH": f"{path.parent}:{os.environ['PATH']}", **env}
-    return subprocess.run([sys.executable, str(script)], env=full, capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, str(script)], env=full, capture_output=True, text=True, timeout=300)
 
 
 def test_inside_the_server_it_does_nothing(tmp_path: Path, daemon: Path) -> None:

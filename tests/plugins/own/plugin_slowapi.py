@@ -21,12 +21,12 @@ def test_a_decorated_endpoint() -> None:
     app, limiter = application(headers_enabled=True)
 
     @app.get("/async")
-    @limiter.limit("2/minute")
+    @limiter.limit("2/day")
     async def one(request: Request, response: Response) -> dict:
         return {"n": 1}
 
     @app.get("/plain")
-    @limiter.limit("1/minute")
+    @limiter.limit("1/day")
     def two(request: Request, response: Response, n: int = 2) -> dict:
         return {"n": n}
 
@@ -34,14 +34,14 @@ def test_a_decorated_endpoint() -> None:
     answers = [client.get("/async") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["1", "0", "0"]
-    assert answers[2].json() == {"error": "Rate limit exceeded: 2 per 1 minute"}
+    assert answers[2].json() == {"error": "Rate limit exceeded: 2 per 1 day"}
     assert client.get("/plain?n=x").status_code == 422
     assert client.get("/plain?n=7").json() == {"n": 7}
     assert client.get("/plain").status_code == 429
 
 
 def defaults(middleware: type) -> None:
-    app, limiter = application(middleware, default_limits=["1/minute"])
+    app, limiter = application(middleware, default_limits=["1/day"])
 
     @app.get("/limited")
     async def limited() -> int:
