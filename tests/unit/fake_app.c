@@ -257,10 +257,12 @@ static int fake_worker(const struct fr_heritage *given)
 		stop_master(h->master_pid, 1500);
 	report(h, FR_REPORT_READY, "");
 	if (is(app, "brief")) {
-		char order; /* to serve: it counts as ready */
+		char order;
 
-		if (read(h->master_fd, &order, 1) == 1)
+		/* Who is told to serve counts as ready. */
+		if (read(h->master_fd, &order, 1) == 1 && order == FR_ORDER_ACCEPT)
 			raise(SIGSEGV);
+		return 0;
 	}
 	if (is(app, "stuck"))
 		for (;;)
