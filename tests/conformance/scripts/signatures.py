@@ -41,6 +41,10 @@ def signature(function: Any) -> list[list[str]] | None:
     ]
 
 
+# In zero-edit mode fastrapi's exceptions say that they are fastapi's.
+OWN = ("fastapi", "fastrapi", "starlette")
+
+
 def home(value: Any) -> str:
     """The package that a value is from."""
     if isinstance(value, ModuleType):
@@ -48,13 +52,13 @@ def home(value: Any) -> str:
     return str(getattr(value, "__module__", None) or type(value).__module__).partition(".")[0]
 
 
-def describe(value: Any, package: str) -> dict[str, Any]:
+def describe(value: Any) -> dict[str, Any]:
     """What kind of thing a name is, and how it is called."""
     if inspect.isclass(value):
         members = {
-            name: describe(member, package)
+            name: describe(member)
             for name, member in ((name, inspect.getattr_static(value, name)) for name in dir(value))
-            if not name.startswith("_") and any(name in vars(c) for c in value.__mro__ if home(c) in (package, "starlette"))
+            if not name.startswith("_") and any(name in vars(c) for c in value.__mro__ if home(c) in OWN)
         }
         return {"kind": "class", "call": signature(value), "members": members}
     if isinstance(value, classmethod | staticmethod):
@@ -113,7 +117,7 @@ def main() -> None:
         values = {name: getattr(module, name) for name in dir(module) if not name.startswith("_")}
         found[module_name] = {
             "public": sorted(public(module) & set(values)),
-            "names": {name: describe(value, package) for name, value in values.items()},
+            "names": {name: describe(value) for name, value in values.items()},
         }
     json.dump(found, sys.stdout)
 
