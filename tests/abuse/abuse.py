@@ -364,7 +364,7 @@ async def run_all(cases, host, port, pid=None, told=None, rss=True, patience=PAT
     """-> [(case, None or what is wrong)], told(case, wrong) after each.
 
     pid, the master, adds a topic: what the run did to the processes (rss=False: not their memory).
-    It also takes the clock out of the judgement: with much patience, what a case costs is bounded all the same.
+    It also bounds what a case costs of the processor, however patient the clock is.
     """
     before = usage(pid) if pid else None
     results = []
