@@ -117,14 +117,14 @@ async def alive(host, port, t=PATIENCE):
 
 def herd(c, n, data):
     for _ in range(n):
-        s = socket.create_connection((c.host, c.port), c.patience)
+        s = socket.create_connection((c.host, c.port), 2)
         s.sendall(data)
         c.extra.append(s)
 
 
 def churn(c, n):
     for _ in range(n):
-        s = socket.create_connection((c.host, c.port), c.patience)
+        s = socket.create_connection((c.host, c.port), 2)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         s.close()
 

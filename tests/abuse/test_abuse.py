@@ -17,7 +17,7 @@ WORKERS = (1, 4)
 # The daemon's time limits are far above what a case may take, so that none passes by waiting; but for
 # those cases that are about them.
 TIMEOUTS = {False: "600s", True: "5s"}
-SLOW = 10.0
+SLOW = 8.0
 
 build(SLOW)
 END = "process: ends well, without a report"
