@@ -8,33 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-import anyio
 import pytest
 
 from suite_lists import covers, entries
 
 RESULTS = Path(os.environ["SUITE_RESULTS"])
-# Seconds that a test which waits for an end waits at least: its own are for a machine with nothing else to do.
-PATIENCE = 60.0
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """What only keeps a test from hanging may take its time; that something takes long is asserted otherwise."""
-    run, fail_after = subprocess.run, anyio.fail_after
-
-    def patient_run(*args: Any, timeout: float | None = None, **options: Any) -> Any:
-        return run(*args, timeout=timeout and max(timeout, PATIENCE), **options)
-
-    def patient_fail_after(delay: float | None, *args: Any, **options: Any) -> Any:
-        return fail_after(delay and max(delay, PATIENCE), *args, **options)
-
-    subprocess.run = patient_run
-    anyio.fail_after = patient_fail_after
 
 
 def write(**record: str) -> None:

@@ -17,16 +17,14 @@ import suite_source
 from suite_lists import HERE, file_of
 
 CHUNKS_PER_JOB = 4
-# The suite's own limit of 20 s a test is for a machine that has nothing else to do; and it is a signal
-# handler of Python's: C code that never returns to the interpreter needs the end of the process.
-LIMIT = 120
-HANGS_AFTER = 150
-# Over a socket servers end and start within a test.
-SOCKET = ["-p", "suite_socket", "-o", "timeout=400", "-o", "faulthandler_timeout=420"]
+# The suite's own limit of 20 s a test is a signal handler of Python's.  C code that never returns
+# to the interpreter needs the end of the process.
+HANGS_AFTER = 30
+# Over a socket a server starts within a test.
+SOCKET = ["-p", "suite_socket", "-o", "timeout=200", "-o", "faulthandler_timeout=210"]
 PYTEST = [
     *["-m", "pytest", "-q", "--tb=short", "--inline-snapshot=disable", "--continue-on-collection-errors"],
     *["-p", "suite_plugin", "-p", "no:cacheprovider"],
-    *["-o", f"timeout={LIMIT}"],
     *["-o", f"faulthandler_timeout={HANGS_AFTER}", "-o", "faulthandler_exit_on_timeout=true"],
 ]
 
