@@ -161,6 +161,7 @@ void fr_loop_fini(struct fr_loop *l)
 		PyErr_Clear();
 	}
 	l->ev = NULL;
+	Py_CLEAR(l->life);
 	Py_CLEAR(l->catcher);
 	Py_CLEAR(l->loop);
 	Py_CLEAR(l->selector);
@@ -218,4 +219,53 @@ PyObject *fr_loop_run_until(struct fr_loop *l, PyObject *coro)
 
 	Py_XDECREF(coro);
 	return result;
+}
+
+/* A task of asyncio.Event().wait(): it waits for ever. */
+static PyObject *life_new(const struct fr_loop *l)
+{
+	PyObject *asyncio = PyImport_ImportModule("asyncio");
+	PyObject *event = asyncio ? PyObject_CallMethod(asyncio, "Event", NULL) : NULL;
+	PyObject *coro = event ? PyObject_CallMethod(event, "wait", NULL) : NULL;
+	PyObject *task =
+		coro ? PyObject_CallMethod(l->loop, "create_task", "O", coro) : NULL;
+	PyObject *named = task ? PyObject_CallMethod(task, "set_name", "s", "fastrapid") : NULL;
+
+	if (!named)
+		Py_CLEAR(task);
+	Py_XDECREF(asyncio);
+	Py_XDECREF(event);
+	Py_XDECREF(coro);
+	Py_XDECREF(named);
+	return task;
+}
+
+/* Out of a task or a callback; asyncio keeps all others to itself. */
+static bool wants_exit(PyObject *exc)
+{
+	return PyErr_GivenExceptionMatches(exc, PyExc_SystemExit) ||
+	       PyErr_GivenExceptionMatches(exc, PyExc_KeyboardInterrupt);
+}
+
+int fr_loop_run(struct fr_loop *l)
+{
+	PyObject *done, *exc;
+	bool cancelled;
+
+	if (!l->life && !(l->life = life_new(l)))
+		return -1;
+	PyObject_CallMethod(l->loop, "run_until_complete", "O", l->life);
+	exc = fr_exc_take();
+	done = PyObject_CallMethod(l->life, "done", NULL);
+	cancelled = done == Py_True;
+	Py_XDECREF(done);
+	if (cancelled)
+		Py_CLEAR(l->life);
+	/* The second: "Event loop stopped before Future completed." */
+	if ((cancelled && !wants_exit(exc)) || Py_IS_TYPE(exc, (PyTypeObject *)PyExc_RuntimeError)) {
+		Py_DECREF(exc);
+		return cancelled;
+	}
+	fr_exc_set(exc);
+	return -1;
 }

@@ -475,8 +475,6 @@ static int make_server(struct worker *w)
 /* From the loaded application to the loop's end.  0, or -1 and an exception. */
 static int serve(struct worker *w)
 {
-	PyObject *result;
-
 	if (fr_lifespan_start(&w->lifespan, &w->loop, w->app) < 0)
 		return -1;
 	if (set_threads(w) < 0)
@@ -495,14 +493,15 @@ static int serve(struct worker *w)
 	       w->heritage->generation);
 	/* An application that stops its loop ends the worker as SIGTERM would. */
 	while (w->phase != PHASE_ENDED) {
-		result = PyObject_CallMethod(w->loop.loop, "run_forever", NULL);
-		if (!result && !PyErr_ExceptionMatches(PyExc_SystemExit) &&
-		    !PyErr_ExceptionMatches(PyExc_KeyboardInterrupt))
-			return -1;
-		if (!result)
+		int rc = fr_loop_run(&w->loop);
+
+		if (rc < 0) {
+			if (!PyErr_ExceptionMatches(PyExc_SystemExit) &&
+			    !PyErr_ExceptionMatches(PyExc_KeyboardInterrupt))
+				return -1;
 			log_python("the application wants the process to end");
-		Py_XDECREF(result);
-		if (!w->stop)
+		}
+		if (rc <= 0 && !w->stop)
 			stop_hastily(w, w->heritage->config->timeouts.drain);
 	}
 	return 0;

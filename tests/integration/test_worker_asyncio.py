@@ -91,6 +91,20 @@ def test_timers_run_under_load(daemon):
             one.result()
 
 
+def test_threads_are_used_again(daemon):
+    counts = [daemon.json("/calls") for _ in range(20)]
+    assert counts == list(range(counts[0], counts[0] + 20))
+
+
+def test_all_tasks_are_cancelled(tmp_path):
+    with serving(tmp_path, "worker_asyncio") as daemon:
+        for _ in range(2):
+            assert daemon.get("/cancel-all").status == 200
+            assert [daemon.json("/calls") for _ in range(3)] == [1, 2, 3]
+        assert daemon.json("/order")[0] == "first"
+    assert "Traceback" not in daemon.log
+
+
 def test_many_at_once(daemon):
     paths = ["/streams", "/executor", "/sqlite", "/timeout", "/group", "/task"] * 5
     with concurrent.futures.ThreadPoolExecutor(15) as pool:

@@ -217,6 +217,77 @@ static void test_run_until(void **state)
 	assert_string_equal(py_error(), "KeyError: 'it could not be made'");
 }
 
+static void run(int expected)
+{
+	assert_int_equal(fr_loop_run(&loop), expected);
+	assert_null(PyErr_Occurred());
+}
+
+static void test_run(void **state)
+{
+	(void)state;
+	py("loop.call_soon(loop.stop)\n");
+	run(0);
+	assert_true(loop.life);
+	py("async def work():\n"
+	   "    log.extend(task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()})\n"
+	   "    loop.stop()\n"
+	   "task = loop.create_task(work())\n");
+	run(0);
+	py("assert log == ['fastrapid'], log\n"
+	   "def leave():\n"
+	   "    raise SystemExit(3)\n"
+	   "loop.call_soon(leave)\n");
+	assert_int_equal(fr_loop_run(&loop), -1);
+	assert_string_equal(py_error(), "SystemExit: 3");
+}
+
+/* It goes on under another task, unless it was to be left as well. */
+static void test_all_tasks_are_cancelled(void **state)
+{
+	(void)state;
+	py("def cancel():\n"
+	   "    [task.cancel() for task in asyncio.all_tasks(loop)]\n"
+	   "loop.call_soon(cancel)\n");
+	run(1);
+	assert_null(loop.life);
+	py("loop.call_soon(loop.stop)\n");
+	run(0);
+	assert_true(loop.life);
+	py("def leave():\n"
+	   "    cancel()\n"
+	   "    loop.call_soon(lambda: loop.call_soon(stop))\n"
+	   "def stop():\n"
+	   "    raise SystemExit(4)\n"
+	   "loop.call_soon(leave)\n");
+	assert_int_equal(fr_loop_run(&loop), -1);
+	assert_string_equal(py_error(), "SystemExit: 4");
+	assert_null(loop.life);
+}
+
+/* What anyio ties to the loop's life: one thread serves many tasks, one after the other. */
+static void test_threads_are_kept(void **state)
+{
+	(void)state;
+	py("import anyio.to_thread, threading\n"
+	   "used = set()\n"
+	   "async def request():\n"
+	   "    used.add(await anyio.to_thread.run_sync(threading.current_thread))\n"
+	   "async def requests():\n"
+	   "    for _ in range(20):\n"
+	   "        await loop.create_task(request())\n"
+	   "    loop.stop()\n"
+	   "task = loop.create_task(requests())\n");
+	run(0);
+	py("assert len(used) == 1 and all(thread.is_alive() for thread in used), used\n"
+	   "for task in asyncio.all_tasks(loop):\n"
+	   "    task.cancel()\n");
+	run(1);
+	py("for thread in used:\n"
+	   "    thread.join(60)\n"
+	   "    assert not thread.is_alive()\n");
+}
+
 /* Nothing holds it when it is over; what was closed can be closed again. */
 static void test_the_end(void **state)
 {
@@ -248,6 +319,9 @@ int main(void)
 		TEST(test_system_exit),
 		TEST(test_it_is_cancelled),
 		TEST(test_run_until),
+		TEST(test_run),
+		TEST(test_all_tasks_are_cancelled),
+		TEST(test_threads_are_kept),
 		TEST(test_the_end),
 	};
 

@@ -5,6 +5,7 @@ import contextvars
 import os
 import sys
 import threading
+import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -172,6 +173,24 @@ async def task():
 
 async def read_variable():
     return variable.get()
+
+
+calls = threading.local()
+
+
+@app.get("/calls")
+def calls_in_this_thread():
+    time.sleep(0)  # so it runs in a thread
+    calls.count = getattr(calls, "count", 0) + 1
+    return calls.count
+
+
+@app.get("/cancel-all")
+async def cancel_all():
+    current = asyncio.current_task()
+    for other in asyncio.all_tasks():
+        if other is not current:
+            other.cancel()
 
 
 @app.get("/order")
