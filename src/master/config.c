@@ -403,10 +403,22 @@ int fr_config_default_control(struct fr_config *config, struct fr_diag *diag)
 	return 0;
 }
 
+/* As many of them as there may be workers. */
+static unsigned usable_cores(void)
+{
+	const struct fr_conf_key *key = fr_conf_key_find("workers");
+	cpu_set_t usable;
+	int n = 0;
+
+	if (sched_getaffinity(0, sizeof usable, &usable) == 0)
+		n = CPU_COUNT(&usable);
+	return n < 1 ? 1 : n > (int)key->max ? (unsigned)key->max : (unsigned)n;
+}
+
 int fr_config_finish(struct fr_config *config, struct fr_diag *diag)
 {
+	const unsigned cores = usable_cores();
 	const char *clash;
-	cpu_set_t usable;
 	int err;
 
 	if (!config->app_dir &&
@@ -420,15 +432,10 @@ int fr_config_finish(struct fr_config *config, struct fr_diag *diag)
 		                   config->status.listen, clash);
 	if ((err = fr_config_default_control(config, diag)) < 0)
 		return err;
-	if (!config->workers) {
-		const struct fr_conf_key *key = fr_conf_key_find("workers");
-
-		config->workers = 1;
-		if (sched_getaffinity(0, sizeof usable, &usable) == 0 && CPU_COUNT(&usable) > 0)
-			config->workers = (unsigned)CPU_COUNT(&usable);
-		if (config->workers > key->max)
-			config->workers = (unsigned)key->max;
-	}
+	if (!config->workers)
+		config->workers = cores;
+	if (!config->limits.starting)
+		config->limits.starting = cores > 1 ? cores / 2 : 1;
 	return 0;
 }
 

@@ -43,6 +43,7 @@ struct fr_config {
 		uint64_t ws_message; /* bytes of a WebSocket's message */
 		uint64_t manifest; /* bytes the loader may send */
 		uint64_t retiring; /* generations that were replaced and have not ended */
+		unsigned starting; /* workers of a reload at a time; 0 was "auto": filled in */
 	} limits;
 	struct {
 		double start; /* loader and worker until ready, seconds */

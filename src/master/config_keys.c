@@ -73,8 +73,11 @@ const struct fr_conf_key fr_conf_keys[] = {
 	{ "limits.retiring", FR_CONF_COUNT, AT(limits.retiring), "4", 1, 100, NULL,
 	  "Generations that a reload has replaced and that still finish their requests. A reload "
 	  "beyond that tells the oldest one to cancel its requests, and begins when it has ended." },
+	{ "limits.starting", FR_CONF_WORKERS, AT(limits.starting), "auto", 1, 256, NULL,
+	  "Workers that a reload starts at a time, so that those that serve keep processors to do it; "
+	  "\"auto\" is one for every two usable cores, and one at least. The first start starts all at once." },
 	{ "timeouts.start", FR_CONF_TIME, AT(timeouts.start), "60s", 0.1, 86400, NULL,
-	  "How long the application may take to load, and then its workers to become ready." },
+	  "How long the application may take to load, and then each of its workers to become ready." },
 	{ "timeouts.header", FR_CONF_TIME, AT(timeouts.header), "10s", 0.01, 86400, NULL,
 	  "How long a client may take to send a request's head, all of it. Longer is answered 408." },
 	{ "timeouts.body", FR_CONF_TIME, AT(timeouts.body), "60s", 0.01, 86400, NULL,

@@ -484,6 +484,11 @@ int fr_conf_format(const struct fr_config *config, const struct fr_conf_key *key
 
 	switch (key->type) {
 	case FR_CONF_WORKERS:
+		if (!*(const unsigned *)at) { /* not counted yet */
+			out = quote("auto");
+			break;
+		}
+		/* fall through */
 	case FR_CONF_COUNT:
 		snprintf(text, sizeof text, "%llu",
 		         key->size == sizeof(unsigned) ? *(const unsigned *)at

@@ -327,9 +327,15 @@ static void fail(struct fr_crew *crew, const char *text, const char *fmt, ...)
 	fr_crew_stop(crew, true);
 }
 
+static int start_next(struct fr_crew *crew, struct fr_diag *diag)
+{
+	return spawn(&crew->members[crew->started++], diag);
+}
+
 static void now_ready(struct fr_member *m)
 {
 	struct fr_crew *crew = m->crew;
+	struct fr_diag diag;
 
 	m->ready = true;
 	m->ready_at = ev_time();
@@ -342,6 +348,11 @@ static void now_ready(struct fr_member *m)
 	}
 	if (crew->state != FR_CREW_STARTING)
 		return;
+	if (crew->started < crew->count) {
+		if (start_next(crew, &diag) < 0)
+			fail(crew, NULL, "%s: %s", diag.where, diag.message);
+		return;
+	}
 	for (unsigned i = 0; i < crew->count; i++)
 		if (!crew->members[i].ready)
 			return;
@@ -532,8 +543,8 @@ bool fr_crew_reaped(struct fr_crew *crew, pid_t pid, int status)
 }
 
 int fr_crew_start(struct fr_crew *crew, struct ev_loop *loop, const struct fr_entries *entries,
-                  const struct fr_heritage *heritage, struct fr_crew_events events,
-                  struct fr_diag *diag)
+                  const struct fr_heritage *heritage, unsigned at_once,
+                  struct fr_crew_events events, struct fr_diag *diag)
 {
 	const struct fr_spare_events of_spare = { crew, on_forked, on_spare_lost, on_spare_change };
 	unsigned count = heritage->config->workers;
@@ -556,10 +567,10 @@ int fr_crew_start(struct fr_crew *crew, struct ev_loop *loop, const struct fr_en
 		crew->members[i].report_fd = -1;
 		ev_timer_init(&crew->members[i].timer, on_timer, 0, 0);
 	}
-	for (unsigned i = 0; i < count; i++) {
-		if ((err = spawn(&crew->members[i], diag)) == 0)
+	while (crew->started < count && crew->started < at_once) {
+		if ((err = start_next(crew, diag)) == 0)
 			continue;
-		if (i == 0) {
+		if (crew->started == 1) {
 			free(crew->members);
 			crew->members = NULL;
 			return err;

@@ -66,6 +66,7 @@ struct fr_crew {
 	struct fr_crew_events events;
 	struct fr_member *members;
 	unsigned count;
+	unsigned started; /* of them; the next one when one of these is ready */
 	struct fr_spare spare;
 	enum fr_crew_state state;
 	bool failed; /* it ended because it could not start */
@@ -76,10 +77,13 @@ struct fr_crew {
 	struct fr_oom oom; /* as it was looked at last */
 };
 
-/* Forks all workers.  heritage's worker and master_fd are ignored. */
+/*
+ * Forks the workers, at_once of them at a time: whenever one is ready, the
+ * next.  heritage's worker and master_fd are ignored.
+ */
 int fr_crew_start(struct fr_crew *crew, struct ev_loop *loop, const struct fr_entries *entries,
-                  const struct fr_heritage *heritage, struct fr_crew_events events,
-                  struct fr_diag *diag) FR_MUST_CHECK;
+                  const struct fr_heritage *heritage, unsigned at_once,
+                  struct fr_crew_events events, struct fr_diag *diag) FR_MUST_CHECK;
 
 /* All of its workers may accept from now on, also those that replace them; the spare is started. */
 void fr_crew_accept(struct fr_crew *crew);

@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -13,6 +14,8 @@
 #define MAX_LOGGED 12000 /* bytes of a child's words that fit a log entry */
 /* Of each connection that the board names: its request, and one that goes on without it. */
 #define FLIGHTS 2
+/* Of a loader, beside workers that serve: its share of a busy processor is a third of one of theirs. */
+#define LOADER_NICE 5
 
 struct fr_generation *fr_generation_new(struct ev_loop *loop, const struct fr_entries *entries,
                                         unsigned number, struct fr_config *config,
@@ -102,6 +105,7 @@ static void on_spare(void *data)
 
 static int start_crew(struct fr_generation *g, struct fr_diag *diag)
 {
+	unsigned at_once = g->beside ? g->config.limits.starting : g->config.workers;
 	struct fr_heritage heritage = {
 		.config = &g->config,
 		.listeners = g->listeners.list,
@@ -125,7 +129,8 @@ static int start_crew(struct fr_generation *g, struct fr_diag *diag)
 		return err;
 	heritage.board = fr_watch_board(g->watch);
 	g->crewed = true;
-	return fr_crew_start(&g->crew, g->loop, g->entries, &heritage, events, diag);
+	return fr_crew_start(&g->crew, g->loop, g->entries, &heritage, at_once, events,
+	                     diag);
 }
 
 static void on_compiled(void *data, int err)
@@ -159,6 +164,7 @@ int fr_generation_start(struct fr_generation *g, const struct fr_generation *fro
 {
 	int err;
 
+	g->beside = from != NULL;
 	if ((err = open_log(&g->config, &g->log_fd, diag)) < 0)
 		return err;
 	if (!from)
@@ -171,6 +177,9 @@ int fr_generation_start(struct fr_generation *g, const struct fr_generation *fro
 	err = fr_compile_start(&g->compiled, g->loop, &g->config, on_compiled, g, diag);
 	if (err < 0)
 		fr_listeners_close(&g->listeners, from ? &from->listeners : NULL);
+	else if (from)
+		setpriority(PRIO_PROCESS, (id_t)g->compiled.loader.pid,
+		            getpriority(PRIO_PROCESS, 0) + LOADER_NICE);
 	return err;
 }
 

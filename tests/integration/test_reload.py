@@ -222,6 +222,53 @@ def test_a_reload_asked_for_during_the_start(daemon: Start, tmp_path: Path, how:
     settled(server, 1)
 
 
+STARTS = """
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+from fastrapi import FastrAPI
+
+here = Path(__file__).parent
+
+
+def note(word):
+    with (here / "starts").open("a") as file:
+        file.write(word)
+
+
+note(f"nice {os.nice(0)}\\n")
+
+
+@asynccontextmanager
+async def lifespan(app):
+    note("begins\\n")
+    while (here / "starts").read_text().count("begins") < AWAITED:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    note("ready\\n")
+    yield
+
+
+app = FastrAPI(lifespan=lifespan)
+"""
+
+
+def test_a_reload_leaves_processors_to_those_who_serve(daemon: Start, tmp_path: Path) -> None:
+    """The first start starts all workers at once, a reload as many as limits.starting says, after a nicer loader."""
+    conf = {**CONTROL, "workers": 3, "spare": False, "limits": {"starting": 1}, "timeouts": {"start": 30}}
+    server = daemon(STARTS.replace("AWAITED", "3"), conf)
+    nice = os.nice(0)
+    starts = (tmp_path / "starts").read_text().splitlines()
+    assert starts[0] == f"nice {nice}" and starts.count(f"nice {nice}") == 4
+    assert starts[-3:] == ["ready"] * 3
+    (tmp_path / "starts").unlink()
+    (tmp_path / "main.py").write_text(STARTS.replace("AWAITED", "1"))
+    assert command(server, "reload").returncode == 0
+    starts = (tmp_path / "starts").read_text().splitlines()
+    assert starts == [f"nice {nice + 5}"] + [f"nice {nice}", "begins", "ready"] * 3
+
+
 def test_old_generations_are_bounded(daemon: Start, tmp_path: Path) -> None:
     conf = {**CONTROL, "workers": 1, "timeouts": {"drain": 600}, "limits": {"retiring": 2}}
     server = daemon(version(1), conf, errors=True)

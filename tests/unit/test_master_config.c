@@ -118,6 +118,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config.nlisten, 1);
 	assert_string_equal(config.listen[0], "127.0.0.1:8000");
 	assert_in_range(config.workers, 1, 256);
+	assert_int_equal(config.limits.starting, config.workers > 1 ? config.workers / 2 : 1);
 	assert_int_equal(config.limits.body, 16 << 20);
 	assert_int_equal(config.serve_fastapi_imports, 0);
 	assert_true(config.timeouts.header == 10);
@@ -304,6 +305,7 @@ static void test_round_trip(void **state)
 	assert_non_null(strstr(first, "\"serve_fastapi_imports\": true"));
 	assert_non_null(strstr(first, "\"uri\": \"2K\""));
 	assert_non_null(strstr(first, "\"idle\": \"250ms\""));
+	assert_non_null(strstr(first, "\"starting\": \"auto\""));
 	assert_non_null(strstr(first, "// not set: user\n"));
 	if (read_bytes(first, len, &config, &diag) < 0)
 		fail_msg("%s: %s in %s", diag.where, diag.message, first);

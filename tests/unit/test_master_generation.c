@@ -163,6 +163,7 @@ static struct fr_generation *made(int place, const char *app, unsigned workers)
 	config.listen[0] = strdup(address);
 	config.nlisten = 1;
 	config.workers = workers;
+	config.limits.starting = 1;
 	config.spare = 0;
 	config.limits.connections = 10;
 	config.limits.manifest = 1 << 20;
