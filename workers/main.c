@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -33,6 +34,7 @@ enum { EXIT_GOOD = 0, EXIT_APP = 1, EXIT_PYTHON = 2 };
 #define ORPHAN_DRAIN 0.8 /* the master died: what is left of a drain */
 #define CANCEL_TIME 1.0 /* for cancelled requests to come to their end */
 #define WATCH_EVERY 0.02
+#define END_NICE 5 /* of one that has nothing left to answer, beside those that do */
 #define FINALIZE_TIME 3 /* seconds for the interpreter's own end */
 
 enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_DRAINING, PHASE_CANCELLING, PHASE_ENDED };
@@ -55,6 +57,7 @@ struct worker {
 	bool listening;
 	bool stop; /* was asked for */
 	bool hasty; /* and not only because others serve */
+	bool retired; /* others serve now */
 	bool orphan; /* the master is gone */
 	bool empty; /* no connection is left */
 	double deadline; /* of the phase */
@@ -263,6 +266,7 @@ static void on_master(struct ev_loop *loop, ev_io *io, int revents)
 		w->accepting = true;
 		accept_all(w);
 	} else if (n > 0 && order == FR_ORDER_RETIRE) {
+		w->retired = true;
 		begin_stop(w, config->timeouts.drain, config->timeouts.idle);
 	} else if (n > 0 && order == FR_ORDER_STOP) {
 		begin_stop(w, config->timeouts.drain, IDLE_GRACE);
@@ -540,6 +544,8 @@ static void end(struct worker *w)
 	if (w->server)
 		fr_server_free(w->server);
 	w->server = NULL;
+	if (w->retired)
+		setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + END_NICE);
 	if (fr_lifespan_stop(&w->lifespan,
 	                     w->orphan ? ORPHAN_DRAIN : w->heritage->config->timeouts.drain) < 0)
 		log_python("lifespan shutdown failed");

@@ -533,7 +533,8 @@ bool fr_crew_reaped(struct fr_crew *crew, pid_t pid, int status)
 		crew->events.on_ended(crew->events.data, m->number, pid, how,
 		                      crew->state == FR_CREW_READY);
 	if (crew->state == FR_CREW_STARTING)
-		fail(crew, NULL, "worker %u %s before it was ready", m->number, how);
+		fail(crew, NULL, "worker %u %s before %s ready", m->number, how,
+		     m->ready ? "the others were" : "it was");
 	else if (crew->state == FR_CREW_READY)
 		replace(m, pid, how);
 	else if (status && !crew->failed && !as_told(m, status))

@@ -232,8 +232,8 @@ from fastrapi import FastrAPI
 here = Path(__file__).parent
 
 
-def note(word):
-    with (here / "starts").open("a") as file:
+def note(word, name="starts"):
+    with (here / name).open("a") as file:
         file.write(word)
 
 
@@ -248,6 +248,7 @@ async def lifespan(app):
     await asyncio.sleep(0.1)
     note("ready\\n")
     yield
+    note(f"{os.nice(0)} ", "ends")
 
 
 app = FastrAPI(lifespan=lifespan)
@@ -255,7 +256,10 @@ app = FastrAPI(lifespan=lifespan)
 
 
 def test_a_reload_leaves_processors_to_those_who_serve(daemon: Start, tmp_path: Path) -> None:
-    """The first start starts all workers at once, a reload as many as limits.starting says, after a nicer loader."""
+    """The first start starts all workers at once, a reload as many as limits.starting says.
+
+    Its loader, and the workers that have nothing left to answer, yield to the others.
+    """
     conf = {**CONTROL, "workers": 3, "spare": False, "limits": {"starting": 1}, "timeouts": {"start": 30}}
     server = daemon(STARTS.replace("AWAITED", "3"), conf)
     nice = os.nice(0)
@@ -267,6 +271,49 @@ def test_a_reload_leaves_processors_to_those_who_serve(daemon: Start, tmp_path: 
     assert command(server, "reload").returncode == 0
     starts = (tmp_path / "starts").read_text().splitlines()
     assert starts == [f"nice {nice + 5}"] + [f"nice {nice}", "begins", "ready"] * 3
+    settled(server, 3)
+    assert (tmp_path / "ends").read_text().split() == [str(nice + 5)] * 3
+    (tmp_path / "ends").unlink()
+    assert server.stop() == 0
+    assert (tmp_path / "ends").read_text().split() == [str(nice)] * 3
+
+
+def test_a_worker_dies_while_others_start(daemon: Start, tmp_path: Path) -> None:
+    server = daemon(version(1), {**CONTROL, "limits": {"starting": 1}, "timeouts": {"drain": 0.5}})
+    server.errors = True
+    (tmp_path / "main.py").write_text("""
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+from fastrapi import FastrAPI
+
+first = Path(__file__).with_name("first")
+
+
+@asynccontextmanager
+async def lifespan(app):
+    try:
+        first.touch(exist_ok=False)
+    except FileExistsError:  # the second one
+        first.write_text("dies")
+        await asyncio.sleep(600)
+
+    async def die():
+        while not first.read_text():
+            await asyncio.sleep(0.01)
+        os._exit(3)
+
+    app.state.death = asyncio.create_task(die())
+    yield
+
+
+app = FastrAPI(lifespan=lifespan)
+""")
+    done = command(server, "reload")
+    assert done.returncode == 1
+    assert "worker 0 exited with code 3 before the others were ready" in done.stdout + done.stderr
+    assert server.json("/") == 1
 
 
 def test_old_generations_are_bounded(daemon: Start, tmp_path: Path) -> None:
