@@ -130,11 +130,12 @@ int fr_loop_init(struct fr_loop *l)
 	l->selector = fr_selector_new();
 	l->loop = l->selector ? make_loop(asyncio, l->selector) : NULL;
 	l->task_type = PyObject_GetAttrString(asyncio, "Task");
+	l->cancelled_error = PyObject_GetAttrString(asyncio, "CancelledError");
 	Py_DECREF(asyncio);
 	l->task_name = PyUnicode_InternFromString("request");
 	l->task_keywords = Py_BuildValue("(ss)", "loop", "name");
 	l->task_keywords_context = Py_BuildValue("(sss)", "loop", "name", "context");
-	if (!l->loop || !l->task_type || !l->task_name || !l->task_keywords ||
+	if (!l->loop || !l->task_type || !l->cancelled_error || !l->task_name || !l->task_keywords ||
 	    !l->task_keywords_context)
 		goto fail;
 	l->ev = fr_selector_ev(l->selector);
@@ -166,6 +167,7 @@ void fr_loop_fini(struct fr_loop *l)
 	Py_CLEAR(l->loop);
 	Py_CLEAR(l->selector);
 	Py_CLEAR(l->task_type);
+	Py_CLEAR(l->cancelled_error);
 	Py_CLEAR(l->task_name);
 	Py_CLEAR(l->task_keywords);
 	Py_CLEAR(l->task_keywords_context);
@@ -221,51 +223,71 @@ PyObject *fr_loop_run_until(struct fr_loop *l, PyObject *coro)
 	return result;
 }
 
-/* A task of asyncio.Event().wait(): it waits for ever. */
+/* A task of asyncio.Event().wait(): it waits for ever.  As for requests, no task factory is asked. */
 static PyObject *life_new(const struct fr_loop *l)
 {
 	PyObject *asyncio = PyImport_ImportModule("asyncio");
 	PyObject *event = asyncio ? PyObject_CallMethod(asyncio, "Event", NULL) : NULL;
-	PyObject *coro = event ? PyObject_CallMethod(event, "wait", NULL) : NULL;
-	PyObject *task =
-		coro ? PyObject_CallMethod(l->loop, "create_task", "O", coro) : NULL;
-	PyObject *named = task ? PyObject_CallMethod(task, "set_name", "s", "fastrapid") : NULL;
+	PyObject *name = PyUnicode_FromString("fastrapid");
+	PyObject *args[3] = { NULL, l->loop, name }, *task = NULL;
 
-	if (!named)
-		Py_CLEAR(task);
+	if (event && name)
+		args[0] = PyObject_CallMethod(event, "wait", NULL);
+	if (args[0])
+		task = PyObject_Vectorcall(l->task_type, args, 1, l->task_keywords);
+	Py_XDECREF(args[0]);
 	Py_XDECREF(asyncio);
 	Py_XDECREF(event);
-	Py_XDECREF(coro);
-	Py_XDECREF(named);
+	Py_XDECREF(name);
 	return task;
 }
 
-/* Out of a task or a callback; asyncio keeps all others to itself. */
-static bool wants_exit(PyObject *exc)
+/* "Event loop stopped before Future completed.": it was raised by run_until_complete() itself. */
+static bool was_stopped(PyObject *exc)
 {
-	return PyErr_GivenExceptionMatches(exc, PyExc_SystemExit) ||
-	       PyErr_GivenExceptionMatches(exc, PyExc_KeyboardInterrupt);
+	PyObject *tb = Py_IS_TYPE(exc, (PyTypeObject *)PyExc_RuntimeError)
+	                       ? PyException_GetTraceback(exc)
+	                       : NULL;
+	bool own = tb && !((PyTracebackObject *)tb)->tb_next;
+
+	Py_XDECREF(tb);
+	return own;
+}
+
+/* The end of run_until_complete()'s task stops the loop; if it was stopped in that turn anyhow, in the next. */
+static int one_turn(const struct fr_loop *l)
+{
+	PyObject *stop = PyObject_GetAttrString(l->loop, "stop");
+	PyObject *soon = stop ? PyObject_CallMethod(l->loop, "call_soon", "O", stop) : NULL;
+	PyObject *ran = soon ? PyObject_CallMethod(l->loop, "run_forever", NULL) : NULL;
+
+	Py_XDECREF(stop);
+	Py_XDECREF(soon);
+	Py_XDECREF(ran);
+	return ran ? 0 : -1;
 }
 
 int fr_loop_run(struct fr_loop *l)
 {
-	PyObject *done, *exc;
-	bool cancelled;
+	PyObject *result, *exc, *done;
+	bool waits;
 
 	if (!l->life && !(l->life = life_new(l)))
 		return -1;
-	PyObject_CallMethod(l->loop, "run_until_complete", "O", l->life);
-	exc = fr_exc_take();
+	result = PyObject_CallMethod(l->loop, "run_until_complete", "O", l->life);
+	Py_XDECREF(result);
+	exc = result ? NULL : fr_exc_take();
 	done = PyObject_CallMethod(l->life, "done", NULL);
-	cancelled = done == Py_True;
+	waits = done == Py_False;
 	Py_XDECREF(done);
-	if (cancelled)
+	PyErr_Clear();
+	if (!waits)
 		Py_CLEAR(l->life);
-	/* The second: "Event loop stopped before Future completed." */
-	if ((cancelled && !wants_exit(exc)) || Py_IS_TYPE(exc, (PyTypeObject *)PyExc_RuntimeError)) {
-		Py_DECREF(exc);
-		return cancelled;
+	if (exc && !(waits ? was_stopped(exc)
+	                   : PyErr_GivenExceptionMatches(exc, l->cancelled_error))) {
+		fr_exc_set(exc);
+		return -1;
 	}
-	fr_exc_set(exc);
-	return -1;
+	Py_XDECREF(exc);
+	return waits ? 0 : one_turn(l) < 0 ? -1 : 1;
 }

@@ -21,6 +21,7 @@ struct fr_loop {
 	PyObject *task_name;
 	PyObject *task_keywords; /* loop, name */
 	PyObject *task_keywords_context; /* loop, name, context */
+	PyObject *cancelled_error; /* asyncio.CancelledError */
 	PyObject *life; /* the task that fr_loop_run runs under; NULL: not yet */
 };
 
@@ -42,9 +43,10 @@ PyObject *fr_loop_start_task(struct fr_loop *l, PyObject *coro, PyObject *contex
  * of it, such as SystemExit.  May be called again, and is to be called again
  * after 1: an application has cancelled all tasks, the loop's own with them.
  *
- * The loop runs in run_until_complete() of a task that waits for ever: libraries
- * take such a task for the life of the loop.  anyio ties its threads to it; without one,
- * to the task that wants a thread, so that requests would make and end threads.
+ * The loop runs in run_until_complete() of a task that waits for ever:
+ * libraries take such a task for the life of the loop.  anyio ties its threads
+ * to it; without one, to the task that wants a thread, so that requests would
+ * make and end threads.
  */
 int fr_loop_run(struct fr_loop *l);
 

@@ -34,7 +34,7 @@ enum { EXIT_GOOD = 0, EXIT_APP = 1, EXIT_PYTHON = 2 };
 #define ORPHAN_DRAIN 0.8 /* the master died: what is left of a drain */
 #define CANCEL_TIME 1.0 /* for cancelled requests to come to their end */
 #define WATCH_EVERY 0.02
-#define END_NICE 5 /* of one that has nothing left to answer, beside those that do */
+#define END_NICE 5 /* of an interpreter's end, beside those that serve */
 #define FINALIZE_TIME 3 /* seconds for the interpreter's own end */
 
 enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_DRAINING, PHASE_CANCELLING, PHASE_ENDED };
@@ -544,11 +544,11 @@ static void end(struct worker *w)
 	if (w->server)
 		fr_server_free(w->server);
 	w->server = NULL;
-	if (w->retired)
-		setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + END_NICE);
 	if (fr_lifespan_stop(&w->lifespan,
 	                     w->orphan ? ORPHAN_DRAIN : w->heritage->config->timeouts.drain) < 0)
 		log_python("lifespan shutdown failed");
+	if (w->retired)
+		setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + END_NICE);
 	stop_watchers(w);
 	if (w->board.slot)
 		fr_wboard_stop(&w->board, w->loop.ev);

@@ -75,7 +75,8 @@ const struct fr_conf_key fr_conf_keys[] = {
 	  "beyond that tells the oldest one to cancel its requests, and begins when it has ended." },
 	{ "limits.starting", FR_CONF_WORKERS, AT(limits.starting), "auto", 1, 256, NULL,
 	  "Workers that a reload starts at a time, so that those that serve keep processors to do it; "
-	  "\"auto\" is one for every two usable cores, and one at least. The first start starts all at once." },
+	  "\"auto\" is one for every two usable cores, and one at least. The first start starts all at once. "
+	  "If workers wait for one another in lifespan, this has to be their number." },
 	{ "timeouts.start", FR_CONF_TIME, AT(timeouts.start), "60s", 0.1, 86400, NULL,
 	  "How long the application may take to load, and then each of its workers to become ready." },
 	{ "timeouts.header", FR_CONF_TIME, AT(timeouts.header), "10s", 0.01, 86400, NULL,

@@ -66,8 +66,9 @@ struct fr_generation *fr_generation_new(struct ev_loop *loop, const struct fr_en
 /*
  * Opens the log and the sockets (those of from, which may be NULL, are
  * shared) and starts the loader; beside from, which serves, with less of the
- * processors and limits.starting workers at a time.  After success one of on_ready and on_failed
- * follows, unless it is stopped before; and on_gone at the end.
+ * processors and limits.starting workers at a time.  After success one of
+ * on_ready and on_failed follows, unless it is stopped before; and on_gone at
+ * the end.
  */
 int fr_generation_start(struct fr_generation *g, const struct fr_generation *from,
                         struct fr_diag *diag) FR_MUST_CHECK;

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -413,6 +414,49 @@ static void test_two_share_a_socket(void **state)
 	run(&gone, 2);
 }
 
+/* Beside another one its workers start one at a time: of three that hang, one is there. */
+static void test_stopped_between_its_workers(void **state)
+{
+	struct fr_generation *first = started(0, "fake:ok", 1, NULL), *second;
+
+	(void)state;
+	run(&ready, 1);
+	second = started(1, "fake:hangs", 3, first);
+	while (!second->crewed)
+		ev_run(loop, EVRUN_ONCE);
+	assert_true(second->crew.started == 1 && second->crew.members[0].pid > 0);
+	assert_true(second->crew.members[1].pid == 0 && second->crew.members[2].pid == 0);
+	assert_int_equal(fr_generation_reopen_log(second, &(struct fr_diag){ 0 }), 0);
+	fr_generation_stop(second, true);
+	run(&gone, 1);
+	assert_true(second->gone && ready == 1 && failed == 0);
+	fr_generation_stop(first, false);
+	run(&gone, 2);
+}
+
+static void test_the_next_worker_can_not_be_started(void **state)
+{
+	struct fr_generation *first = started(0, "fake:ok", 1, NULL), *second;
+	struct rlimit before, few = { 0 };
+
+	(void)state;
+	run(&ready, 1);
+	second = started(1, "fake:ok", 2, first);
+	while (!second->crewed)
+		ev_run(loop, EVRUN_ONCE);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few.rlim_max = before.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0); /* the first one is there, or on its way */
+	run(&failed, 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_string_equal(second->diag.message,
+	                    "crew: can't make a socket pair: Too many open files");
+	run(&gone, 1);
+	assert_true(second->gone && ready == 1);
+	fr_generation_stop(first, false);
+	run(&gone, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -430,6 +474,8 @@ int main(int argc, char **argv)
 		TEST(test_a_log_that_can_not_be),
 		TEST(test_the_log_is_opened_anew),
 		TEST(test_two_share_a_socket),
+		TEST(test_stopped_between_its_workers),
+		TEST(test_the_next_worker_can_not_be_started),
 	};
 
 	if (argc > 1 && !strcmp(argv[1], "--loader"))

@@ -265,6 +265,51 @@ static void test_all_tasks_are_cancelled(void **state)
 	assert_null(loop.life);
 }
 
+/* Not all that it lets out says that it was stopped. */
+static void test_a_signal_handler_raises(void **state)
+{
+	(void)state;
+	py("import signal\n"
+	   "def ring(number, frame):\n"
+	   "    raise RuntimeError('rung')\n"
+	   "before = signal.signal(signal.SIGALRM, ring)\n"
+	   "signal.setitimer(signal.ITIMER_REAL, 0.01)\n");
+	assert_int_equal(fr_loop_run(&loop), -1);
+	assert_string_equal(py_error(), "RuntimeError: rung");
+	py("signal.signal(signal.SIGALRM, before)\n"
+	   "loop.call_soon(loop.stop)\n");
+	run(0);
+}
+
+/* In the turn in which it is stopped anyhow: nothing is left that stops what runs next. */
+static void test_cancelled_and_stopped(void **state)
+{
+	PyObject *got;
+
+	(void)state;
+	py("def cancel():\n"
+	   "    [task.cancel() for task in asyncio.all_tasks(loop)]\n"
+	   "    loop.call_soon(loop.stop)\n"
+	   "loop.call_soon(cancel)\n"
+	   "async def answer():\n"
+	   "    await asyncio.sleep(0.01)\n"
+	   "    return 9\n");
+	run(1);
+	got = fr_loop_run_until(&loop, Py_NewRef(eval("answer()")));
+	assert_int_equal(PyLong_AsLong(got), 9);
+	Py_DECREF(got);
+}
+
+static void test_a_task_factory_is_not_asked(void **state)
+{
+	(void)state;
+	py("def refuse(loop, coro, **keywords):\n"
+	   "    raise ValueError('no tasks')\n"
+	   "loop.set_task_factory(refuse)\n"
+	   "loop.call_soon(loop.stop)\n");
+	run(0);
+}
+
 /* What anyio ties to the loop's life: one thread serves many tasks, one after the other. */
 static void test_threads_are_kept(void **state)
 {
@@ -321,6 +366,9 @@ int main(void)
 		TEST(test_run_until),
 		TEST(test_run),
 		TEST(test_all_tasks_are_cancelled),
+		TEST(test_a_signal_handler_raises),
+		TEST(test_cancelled_and_stopped),
+		TEST(test_a_task_factory_is_not_asked),
 		TEST(test_threads_are_kept),
 		TEST(test_the_end),
 	};
