@@ -135,8 +135,8 @@ int fr_loop_init(struct fr_loop *l)
 	l->task_name = PyUnicode_InternFromString("request");
 	l->task_keywords = Py_BuildValue("(ss)", "loop", "name");
 	l->task_keywords_context = Py_BuildValue("(sss)", "loop", "name", "context");
-	if (!l->loop || !l->task_type || !l->cancelled_error || !l->task_name || !l->task_keywords ||
-	    !l->task_keywords_context)
+	if (!l->loop || !l->task_type || !l->cancelled_error || !l->task_name ||
+	    !l->task_keywords || !l->task_keywords_context)
 		goto fail;
 	l->ev = fr_selector_ev(l->selector);
 	l->catcher = catcher_new(l->loop);
@@ -283,8 +283,8 @@ int fr_loop_run(struct fr_loop *l)
 	PyErr_Clear();
 	if (!waits)
 		Py_CLEAR(l->life);
-	if (exc && !(waits ? was_stopped(exc)
-	                   : PyErr_GivenExceptionMatches(exc, l->cancelled_error))) {
+	if (exc &&
+	    !(waits ? was_stopped(exc) : PyErr_GivenExceptionMatches(exc, l->cancelled_error))) {
 		fr_exc_set(exc);
 		return -1;
 	}

@@ -129,8 +129,7 @@ static int start_crew(struct fr_generation *g, struct fr_diag *diag)
 		return err;
 	heritage.board = fr_watch_board(g->watch);
 	g->crewed = true;
-	return fr_crew_start(&g->crew, g->loop, g->entries, &heritage, at_once, events,
-	                     diag);
+	return fr_crew_start(&g->crew, g->loop, g->entries, &heritage, at_once, events, diag);
 }
 
 static void on_compiled(void *data, int err)

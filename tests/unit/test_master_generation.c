@@ -446,7 +446,8 @@ static void test_the_next_worker_can_not_be_started(void **state)
 		ev_run(loop, EVRUN_ONCE);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	few.rlim_max = before.rlim_max;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0); /* the first one is there, or on its way */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few),
+	                 0); /* the first one is there, or on its way */
 	run(&failed, 1);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	assert_string_equal(second->diag.message,

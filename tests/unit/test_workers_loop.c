@@ -230,7 +230,8 @@ static void test_run(void **state)
 	run(0);
 	assert_true(loop.life);
 	py("async def work():\n"
-	   "    log.extend(task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()})\n"
+	   "    log.extend(task.get_name() for task in asyncio.all_tasks() - "
+	   "{asyncio.current_task()})\n"
 	   "    loop.stop()\n"
 	   "task = loop.create_task(work())\n");
 	run(0);
