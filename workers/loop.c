@@ -223,6 +223,21 @@ PyObject *fr_loop_run_until(struct fr_loop *l, PyObject *coro)
 	return result;
 }
 
+int fr_loop_run_code(struct fr_loop *l, const char *code, double number)
+{
+	PyObject *names = PyDict_New(), *done = NULL, *result = NULL;
+
+	if (names)
+		done = PyRun_String(code, Py_file_input, names, names);
+	if (done)
+		result = fr_loop_run_until(
+			l, PyObject_CallFunction(PyDict_GetItemString(names, "run"), "d", number));
+	Py_XDECREF(names);
+	Py_XDECREF(done);
+	Py_XDECREF(result);
+	return result ? 0 : -1;
+}
+
 /* A task of asyncio.Event().wait(): it waits for ever.  As for requests, no task factory is asked. */
 static PyObject *life_new(const struct fr_loop *l)
 {

@@ -53,4 +53,7 @@ int fr_loop_run(struct fr_loop *l);
 /* loop.run_until_complete(coro): steals coro, which may be NULL. */
 PyObject *fr_loop_run_until(struct fr_loop *l, PyObject *coro);
 
+/* Awaits run(number), a coroutine function that code defines: 0, or -1 with an exception. */
+int fr_loop_run_code(struct fr_loop *l, const char *code, double number);
+
 #endif

@@ -406,23 +406,6 @@ out:
 	return code;
 }
 
-/* Awaits run(number), which code defines: 0, or -1 with an exception. */
-static int run_code(struct worker *w, const char *code, double number)
-{
-	PyObject *names = PyDict_New(), *done = NULL, *result = NULL;
-
-	if (names)
-		done = PyRun_String(code, Py_file_input, names, names);
-	if (done)
-		result = fr_loop_run_until(
-			&w->loop,
-			PyObject_CallFunction(PyDict_GetItemString(names, "run"), "d", number));
-	Py_XDECREF(names);
-	Py_XDECREF(done);
-	Py_XDECREF(result);
-	return result ? 0 : -1;
-}
-
 /* The thread pool's size, as anyio keeps it for the loop that runs. */
 static int set_threads(struct worker *w)
 {
@@ -431,7 +414,7 @@ static int set_threads(struct worker *w)
 		"async def run(n):\n"
 		"    anyio.to_thread.current_default_thread_limiter().total_tokens = int(n)\n";
 
-	return run_code(w, code, w->heritage->config->threads);
+	return fr_loop_run_code(&w->loop, code, w->heritage->config->threads);
 }
 
 static void net_limits(const struct fr_config *c, struct fr_net_limits *ret)
@@ -529,7 +512,7 @@ static void close_loop(struct worker *w)
 				   "    except TimeoutError:\n"
 				   "        pass\n";
 
-	if (run_code(w, code, CANCEL_TIME) < 0)
+	if (fr_loop_run_code(&w->loop, code, CANCEL_TIME) < 0)
 		log_python("the loop's end");
 }
 
