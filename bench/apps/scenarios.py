@@ -4,6 +4,7 @@ try:
     from fastrapi import APIRouter, Depends, FastAPI
 except ImportError:
     from fastapi import APIRouter, Depends, FastAPI
+import time
 from typing import Annotated, Any
 
 from pydantic import BaseModel
@@ -13,6 +14,12 @@ app = FastAPI()
 
 @app.get("/")
 def plain():
+    return {"Hello": "World"}
+
+
+@app.get("/thread")
+def in_a_thread():
+    time.sleep(0)  # so that FastrAPI, too, runs it in a thread
     return {"Hello": "World"}
 
 
