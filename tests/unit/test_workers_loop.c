@@ -22,7 +22,9 @@ static int setup(void **state)
 	py("import asyncio, contextvars, gc, sys\n"
 	   "log = []\n"
 	   "variable = contextvars.ContextVar('variable', default='unset')\n"
-	   "tasks = {}\n");
+	   "tasks = {}\n"
+	   "def cancel():\n"
+	   "    [task.cancel() for task in asyncio.all_tasks(loop)]\n");
 	return 0;
 }
 
@@ -223,6 +225,13 @@ static void run(int expected)
 	assert_null(PyErr_Occurred());
 }
 
+/* It does not go on. */
+static void lets_out(const char *expected)
+{
+	assert_int_equal(fr_loop_run(&loop), -1);
+	assert_string_equal(py_error(), expected);
+}
+
 static void test_run(void **state)
 {
 	(void)state;
@@ -239,17 +248,14 @@ static void test_run(void **state)
 	   "def leave():\n"
 	   "    raise SystemExit(3)\n"
 	   "loop.call_soon(leave)\n");
-	assert_int_equal(fr_loop_run(&loop), -1);
-	assert_string_equal(py_error(), "SystemExit: 3");
+	lets_out("SystemExit: 3");
 }
 
 /* It goes on under another task, unless it was to be left as well. */
 static void test_all_tasks_are_cancelled(void **state)
 {
 	(void)state;
-	py("def cancel():\n"
-	   "    [task.cancel() for task in asyncio.all_tasks(loop)]\n"
-	   "loop.call_soon(cancel)\n");
+	py("loop.call_soon(cancel)\n");
 	run(1);
 	assert_null(loop.life);
 	py("loop.call_soon(loop.stop)\n");
@@ -261,8 +267,7 @@ static void test_all_tasks_are_cancelled(void **state)
 	   "def stop():\n"
 	   "    raise SystemExit(4)\n"
 	   "loop.call_soon(leave)\n");
-	assert_int_equal(fr_loop_run(&loop), -1);
-	assert_string_equal(py_error(), "SystemExit: 4");
+	lets_out("SystemExit: 4");
 	assert_null(loop.life);
 }
 
@@ -275,8 +280,7 @@ static void test_a_signal_handler_raises(void **state)
 	   "    raise RuntimeError('rung')\n"
 	   "before = signal.signal(signal.SIGALRM, ring)\n"
 	   "signal.setitimer(signal.ITIMER_REAL, 0.01)\n");
-	assert_int_equal(fr_loop_run(&loop), -1);
-	assert_string_equal(py_error(), "RuntimeError: rung");
+	lets_out("RuntimeError: rung");
 	py("signal.signal(signal.SIGALRM, before)\n"
 	   "loop.call_soon(loop.stop)\n");
 	run(0);
@@ -288,10 +292,10 @@ static void test_cancelled_and_stopped(void **state)
 	PyObject *got;
 
 	(void)state;
-	py("def cancel():\n"
-	   "    [task.cancel() for task in asyncio.all_tasks(loop)]\n"
+	py("def both():\n"
+	   "    cancel()\n"
 	   "    loop.call_soon(loop.stop)\n"
-	   "loop.call_soon(cancel)\n"
+	   "loop.call_soon(both)\n"
 	   "async def answer():\n"
 	   "    await asyncio.sleep(0.01)\n"
 	   "    return 9\n");
@@ -326,8 +330,7 @@ static void test_threads_are_kept(void **state)
 	   "task = loop.create_task(requests())\n");
 	run(0);
 	py("assert len(used) == 1 and all(thread.is_alive() for thread in used), used\n"
-	   "for task in asyncio.all_tasks(loop):\n"
-	   "    task.cancel()\n");
+	   "cancel()\n");
 	run(1);
 	py("for thread in used:\n"
 	   "    thread.join(60)\n"
