@@ -295,7 +295,7 @@ static void test_cancelled_and_stopped(void **state)
 	py("def both():\n"
 	   "    cancel()\n"
 	   "    loop.call_soon(loop.stop)\n"
-	   "loop.call_soon(both)\n"
+	   "loop.call_soon(loop.call_soon, both) # once that task waits\n"
 	   "async def answer():\n"
 	   "    await asyncio.sleep(0.01)\n"
 	   "    return 9\n");
